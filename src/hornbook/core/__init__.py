@@ -1,0 +1,1 @@
+"""Floor 0: values without input or output. Imports only the standard library, pydantic and pyarrow."""

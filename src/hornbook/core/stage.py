@@ -1,0 +1,172 @@
+"""The contract of a stage: five kinds, each a small class whose fields are its knobs.
+
+A stage's name is its path: `quality.repetition` is `hornbook/stages/quality/repetition.py`, which
+holds exactly one class of one of these kinds. There is no registry.
+
+Columnar: a stage sees one *piece* at a time, a `pyarrow.Table` of at most 4,096 documents or 32 MB.
+What it computes are *marks* (columns it adds or replaces); what leaves is said by *rules* on marks.
+The two are kept apart: marks are computed with every threshold at its default, so no threshold can
+reach into the scoring and a changed threshold never scores anything again.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Protocol
+
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict
+
+from hornbook.core.asking import Reply, Request
+from hornbook.core.rules import Rule
+
+Makes = Literal["documents", "tokens", "student", "exam", "page"]
+
+
+class Stage(BaseModel):
+    """What all kinds share. Knobs are pydantic fields made with `hornbook.core.knobs.knob`.
+
+    A knob named `seed` is filled with the recipe's seed where the recipe does not set it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    version: ClassVar[str] = "1"
+    """Raise it whenever the same input would give other output; it is part of the step's key."""
+
+    reads: ClassVar[tuple[str, ...] | None] = None
+    """Columns the stage looks at; None for all. Others are not even decoded from disk."""
+
+    makes: ClassVar[Makes] = "documents"
+    """What later steps can take from this one."""
+
+    needs: ClassVar[tuple[Makes, ...]] = ("documents",)
+    """What must stand above this step in the recipe."""
+
+    def drops(self) -> dict[str, Rule]:
+        """Reason → rule, in order; the first rule that hits names the reason."""
+        return {}
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A finished step, as a later stage may see it.
+
+    Args:
+        step: the step's name in the recipe.
+        stage: the stage it used.
+        makes: what it holds.
+        folder: where.
+        manifest: the content of its manifest.json.
+    """
+
+    step: str
+    stage: str
+    makes: Makes
+    folder: Path
+    manifest: Mapping[str, Any]
+
+
+class Inputs(Protocol):
+    """What stands above a step: finished artifacts, nearest last."""
+
+    above: Sequence[Artifact]
+
+    def nearest(self, makes: Makes) -> Artifact:
+        """The nearest artifact above that makes the wanted thing."""
+        ...
+
+    def documents(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        """The documents above, piece by piece, in order."""
+        ...
+
+    def rows(self) -> int:
+        """How many documents there are above."""
+        ...
+
+
+class Dropped:
+    """Rows a source could not use: a table with `reason` and `evidence` (file and place)."""
+
+    __slots__ = ("table",)
+
+    def __init__(self, table: pa.Table) -> None:
+        self.table = table
+
+
+class Source(Stage):
+    """Brings documents in: from files, dumps and hubs, or made from what stands above."""
+
+    needs: ClassVar[tuple[Makes, ...]] = ()
+
+    @abc.abstractmethod
+    def shards(self, inputs: Inputs) -> list[Any]:
+        """Work items (JSON values), each readable on its own by any worker."""
+
+    @abc.abstractmethod
+    def read(self, item: Any, inputs: Inputs) -> Iterator[pa.Table | Dropped]:
+        """The documents of one item, as tables of any size; broken records as `Dropped`."""
+
+
+class Each(Stage):
+    """Marks and filters, each document on its own."""
+
+    @abc.abstractmethod
+    def each(self, piece: pa.Table) -> pa.Table:
+        """The columns this stage adds or replaces, row for row."""
+
+
+class Across(Stage):
+    """What needs the whole corpus, in bounded memory: deduplication, caps, selection.
+
+    `map` every piece to rows with an integer column `partition`; the engine brings the rows of a
+    partition together, in document order; `reduce` turns them into facts about documents, rows with
+    the integer column `row`; the engine brings the facts back to their pieces; `apply` makes marks.
+    """
+
+    partitions: ClassVar[int] = 16
+
+    @abc.abstractmethod
+    def map(self, piece: pa.Table, row: int) -> pa.Table:
+        """Rows with `partition` (int32, 0 ≤ p < partitions). `row` is the piece's first row number."""
+
+    @abc.abstractmethod
+    def reduce(self, rows: pa.Table, total: int) -> pa.Table:
+        """Facts with `row` (int64) from one partition; `total` is the number of documents."""
+
+    @abc.abstractmethod
+    def apply(self, piece: pa.Table, row: int, facts: pa.Table) -> pa.Table:
+        """The columns this stage adds or replaces; `facts` are those of this piece, sorted by `row`."""
+
+
+class Ask(Stage):
+    """Generation, annotation, judging: what needs a teacher."""
+
+    @abc.abstractmethod
+    def ask(self, piece: pa.Table, model: str) -> Iterator[Request]:
+        """Exactly one request a row, in order. Must depend on nothing but its arguments and knobs."""
+
+    @abc.abstractmethod
+    def take(self, piece: pa.Table, replies: Sequence[Reply]) -> pa.Table:
+        """The columns this stage adds or replaces; `replies` are in the order of the rows."""
+
+
+class Job(Stage):
+    """Work on a folder: tokenize, train, evaluate, report."""
+
+    @abc.abstractmethod
+    def run(self, inputs: Inputs, folder: Path, tick: Callable[[float, str], None]) -> dict[str, Any]:
+        """Do the work, resuming from what `folder` holds, and return facts (JSON).
+
+        Args:
+            inputs: what stands above.
+            folder: where to write; the engine writes the manifest there when this returns.
+            tick: called with the share done (0 to 1) and a few words, for the progress view.
+        """
+
+
+Kind = Source | Each | Across | Ask | Job
+KINDS: tuple[type[Stage], ...] = (Source, Each, Across, Ask, Job)
