@@ -46,6 +46,9 @@ class Stage(BaseModel):
     needs: ClassVar[tuple[Makes, ...]] = ("documents",)
     """What must stand above this step in the recipe."""
 
+    reads_recipe: ClassVar[bool] = False
+    """Whether the stage looks at the whole recipe (the report does); it is then part of the step's key."""
+
     def drops(self) -> dict[str, Rule]:
         """Reason → rule, in order; the first rule that hits names the reason."""
         return {}
@@ -74,6 +77,8 @@ class Inputs(Protocol):
     """What stands above a step: finished artifacts, nearest last."""
 
     above: Sequence[Artifact]
+    recipe: Mapping[str, Any]
+    """The resolved recipe, for a stage that says `reads_recipe`; else empty."""
 
     def nearest(self, makes: Makes) -> Artifact:
         """The nearest artifact above that makes the wanted thing."""
@@ -146,8 +151,11 @@ class Ask(Stage):
     """Generation, annotation, judging: what needs a teacher."""
 
     @abc.abstractmethod
-    def ask(self, piece: pa.Table, model: str) -> Iterator[Request]:
-        """Exactly one request a row, in order. Must depend on nothing but its arguments and knobs."""
+    def ask(self, piece: pa.Table, model: str) -> Iterator[Request | None]:
+        """Exactly one request a row, in order; None where the row gives none (it fails as `rejected`).
+
+        Must depend on nothing but its arguments and knobs: it is called again to read the replies.
+        """
 
     @abc.abstractmethod
     def take(self, piece: pa.Table, replies: Sequence[Reply]) -> pa.Table:

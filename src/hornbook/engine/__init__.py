@@ -1,0 +1,1 @@
+"""Floor 2: recipe → plan → run. Executors, asking at scale, budget."""

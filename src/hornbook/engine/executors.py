@@ -1,0 +1,109 @@
+"""Executors: one primitive, `map(task, items)`, in this process or in several.
+
+A task is a module-level function; an item is a small value that names work by path. Results come as
+they are ready. All executors run the same stage code and give the same bytes.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import wait as wait_for
+from types import TracebackType
+from typing import Any, Protocol, Self, TypeVar
+
+from hornbook.core.errors import HornbookError
+
+T = TypeVar("T")
+
+
+class Executor(Protocol):
+    """Runs tasks over items."""
+
+    def map(self, task: Callable[[Any], T], items: Iterable[Any]) -> Iterator[T]:
+        """Results in order of completion. An item's exception is raised when its turn comes."""
+        ...
+
+
+class Inline:
+    """The reference: one item after another, in this process."""
+
+    def map(self, task: Callable[[Any], T], items: Iterable[Any]) -> Iterator[T]:
+        """Results in the order of the items."""
+        for item in items:
+            yield task(item)
+
+
+class Pool:
+    """Worker processes, started when there is a second item to run. Use as a context manager.
+
+    Args:
+        workers: processes; 1 is the same as `Inline`.
+    """
+
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+        self._pool: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(wait=kind is None, cancel_futures=True)
+
+    def map(self, task: Callable[[Any], T], items: Iterable[Any]) -> Iterator[T]:
+        """Results as they are ready; at most two items a worker are handed out ahead.
+
+        Raises:
+            HornbookError: a worker died (killed, out of memory).
+        """
+        todo = list(items)
+        if len(todo) < 2 or self.workers < 2:
+            yield from Inline().map(task, todo)
+            return
+        try:
+            yield from self._spread(task, todo)
+        except BrokenProcessPool as error:
+            self._pool = None
+            raise HornbookError(
+                "a worker process died, most likely killed for want of memory",
+                fix="run again to resume; --workers 1 needs the least memory",
+            ) from error
+
+    def _spread(self, task: Callable[[Any], T], todo: list[Any]) -> Iterator[T]:
+        if self._pool is None:
+            context = multiprocessing.get_context("spawn")
+            self._pool = ProcessPoolExecutor(self.workers, mp_context=context, initializer=_begin_worker)
+        pending: set[Future[T]] = set()
+        ahead = iter(todo)
+        more = True
+        while more or pending:
+            while more and len(pending) < 2 * self.workers:
+                try:
+                    pending.add(self._pool.submit(task, next(ahead)))
+                except StopIteration:
+                    more = False
+            done, pending = wait(pending, return_when=FIRST_COMPLETED)
+            for future in done:
+                yield future.result()
+
+
+def _begin_worker() -> None:
+    """Leave Ctrl-C to the parent, and end with it: a worker must not outlive a killed run."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
+
+
+def _end_with(sentinel: int) -> None:
+    wait_for([sentinel])
+    os._exit(1)

@@ -1,0 +1,85 @@
+"""Finished steps, and what a step sees of those above it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from hornbook.core.errors import HornbookError
+from hornbook.core.stage import Artifact, Makes
+from hornbook.store.manifest import Manifest
+from hornbook.store.parts import pieces
+
+
+class Above:
+    """The finished artifacts above a step (`hornbook.core.stage.Inputs`).
+
+    Args:
+        above: all of them, in recipe order.
+        sources: those whose documents flow into the step, in the order of `from:`.
+        recipe: the resolved recipe, where the stage may see it.
+    """
+
+    def __init__(
+        self, above: Sequence[Artifact], sources: Sequence[Artifact], recipe: Mapping[str, Any] | None = None
+    ) -> None:
+        self.above = above
+        self.sources = sources
+        self.recipe = recipe or {}
+
+    def nearest(self, makes: Makes) -> Artifact:
+        """The nearest artifact above that makes the wanted thing.
+
+        Raises:
+            HornbookError: none does; the plan refuses such a recipe before.
+        """
+        for artifact in reversed(self.above):
+            if artifact.makes == makes:
+                return artifact
+        raise HornbookError(f"no step above makes {makes}")
+
+    def parts(self) -> list[Path]:
+        """The parts of the documents above, in order."""
+        return [a.folder / part["file"] for a in self.sources for part in a.manifest["parts"]]
+
+    def starts(self) -> list[int]:
+        """The first row number of each part."""
+        sizes = [part["rows"] for a in self.sources for part in a.manifest["parts"]]
+        return [sum(sizes[:at]) for at in range(len(sizes))]
+
+    def documents(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        """The documents above, a row group at a time, in order."""
+        for part in self.parts():
+            yield from pieces(part, columns)
+
+    def rows(self) -> int:
+        """How many documents there are above."""
+        return sum(int(a.manifest["kept"]) for a in self.sources)
+
+    def describe(self) -> list[dict[str, Any]]:
+        """What another process needs to see the same: names and folders only."""
+        order = {a.folder: at for at, a in enumerate(self.sources)}
+        return [{"step": a.step, "folder": str(a.folder), "source": order.get(a.folder)} for a in self.above]
+
+    @classmethod
+    def from_description(cls, described: Sequence[dict[str, Any]]) -> Above:
+        """The other end of `describe`, in a worker."""
+        above = [artifact_at(Path(entry["folder"]), entry["step"]) for entry in described]
+        sources = {e["source"]: a for e, a in zip(described, above, strict=True) if e["source"] is not None}
+        return cls(above, [sources[at] for at in sorted(sources)])
+
+
+def artifact_at(folder: Path, step: str) -> Artifact:
+    """The finished step in a folder.
+
+    Raises:
+        HornbookError: the folder has no manifest: the step is not done.
+    """
+    manifest = Manifest.read(folder)
+    if manifest is None:
+        raise HornbookError(f"{step} is not done", where=str(folder), fix="run the recipe again")
+    makes: Any = manifest.makes
+    return Artifact(step, manifest.stage, makes, folder, manifest.model_dump())
