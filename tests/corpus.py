@@ -6,7 +6,7 @@ from typing import Any
 
 STORIES = [
     "Once upon a time, there was a little fox named Pip. Pip liked to dig in the soft brown dirt. One day he "
-    "found a shiny blue button. \"What is this?\" he asked his mother. She smiled and said it was a treasure.",
+    'found a shiny blue button. "What is this?" he asked his mother. She smiled and said it was a treasure.',
     "Lily had a big red ball. She threw it high in the sky. The ball got stuck in a tree. A kind bird pushed it "
     "down with its beak. Lily said thank you, and the bird sang a happy song.",
     "The old boat was sad because nobody sailed it. Tom and Mia painted it green. They took it to the lake. The "

@@ -1,0 +1,1 @@
+"""Floor 4: one command a file, imported when it is called."""

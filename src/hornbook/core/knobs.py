@@ -19,9 +19,7 @@ class InputPath(str):
     __slots__ = ()
 
     @classmethod
-    def __get_pydantic_core_schema__(
-        cls, source: type[Any], handler: GetCoreSchemaHandler
-    ) -> CoreSchema:
+    def __get_pydantic_core_schema__(cls, source: type[Any], handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_after_validator_function(cls, core_schema.str_schema())
 
 
@@ -48,12 +46,15 @@ def knob(
             changing it scores nothing again and asks no teacher again.
         ge, gt, le, lt: bounds.
     """
-    extra = {"unit": unit, "source": source, "threshold": threshold}
+    settings: dict[str, Any] = {
+        "description": help,
+        "json_schema_extra": {"unit": unit, "source": source, "threshold": threshold},
+    }
     bounds = {"ge": ge, "gt": gt, "le": le, "lt": lt}
-    given = {name: value for name, value in bounds.items() if value is not None}
+    settings |= {name: value for name, value in bounds.items() if value is not None}
     if default_factory is not None:
-        return Field(default_factory=default_factory, description=help, json_schema_extra=extra, **given)
-    return Field(default, description=help, json_schema_extra=extra, **given)
+        return Field(default_factory=default_factory, **settings)
+    return Field(default, **settings)
 
 
 def is_threshold(field: FieldInfo) -> bool:

@@ -146,6 +146,7 @@ class Asker:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
             self.tally.seconds = time.monotonic() - began
+            self.tally.usd += self.tally.seconds / 3600 * self.price.hour
         if self._stop is not None:
             raise self._stop
         return self.tally
@@ -273,9 +274,7 @@ def with_params(request: Request, params: Mapping[str, Any]) -> Request:
     return replace(request, params={**params, **request.params})
 
 
-def requests_of(
-    stage: Ask, piece: pa.Table, model: str, params: Mapping[str, Any]
-) -> list[Request | None]:
+def requests_of(stage: Ask, piece: pa.Table, model: str, params: Mapping[str, Any]) -> list[Request | None]:
     """One request a row.
 
     Raises:
@@ -283,7 +282,9 @@ def requests_of(
     """
     found = [None if r is None else with_params(r, params) for r in stage.ask(piece, model)]
     if len(found) != piece.num_rows:
-        raise HornbookError(f"{type(stage).__name__}.ask gave {len(found)} requests for {piece.num_rows} rows")
+        raise HornbookError(
+            f"{type(stage).__name__}.ask gave {len(found)} requests for {piece.num_rows} rows"
+        )
     return found
 
 
@@ -306,7 +307,9 @@ def _reply(key: str | None, entries: dict[str, Entry]) -> Reply:
         return Reply("", error="rejected", detail="no request could be made from this row")
     entry = entries.get(key)
     if entry is None:
-        raise HornbookError(f"no reply to request {key} in the journal", fix="run the recipe again: it will be asked")
+        raise HornbookError(
+            f"no reply to request {key} in the journal", fix="run the recipe again: it will be asked"
+        )
     if isinstance(entry.raw, Raw):
         return read_reply(key, entry.raw)
     kind: Any = entry.error

@@ -19,7 +19,9 @@ def stage_names() -> list[str]:
     for folder in pkgutil.iter_modules(hornbook.stages.__path__):
         if folder.ispkg:
             package = importlib.import_module(f"hornbook.stages.{folder.name}")
-            names += [f"{folder.name}.{m.name}" for m in pkgutil.iter_modules(package.__path__) if m.name[0] != "_"]
+            names += [
+                f"{folder.name}.{m.name}" for m in pkgutil.iter_modules(package.__path__) if m.name[0] != "_"
+            ]
     return sorted(names)
 
 
@@ -34,7 +36,10 @@ def find_stage(name: str, where: str = "") -> type[Stage]:
         like = nearest(name, stage_names())
         hint = f"did you mean `{like}`? " if like else ""
         raise UserError(f"unknown stage `{name}`", where=where, fix=f"{hint}`hornbook stages` lists them all")
-    found = [c for _, c in inspect.getmembers(module, inspect.isclass) if _is_stage(c, module)]
+    classes = [c for c in vars(module).values() if inspect.isclass(c) and issubclass(c, KINDS)]
+    found: list[type[Stage]] = [
+        c for c in classes if c.__module__ == module.__name__ and c.__name__[0] != "_"
+    ]
     if len(found) != 1:
         names = ", ".join(c.__name__ for c in found) or "none"
         raise UserError(
@@ -53,10 +58,6 @@ def kind_of(stage: type[Stage]) -> str:
 def summary(stage: type[Stage]) -> str:
     """The first line of a stage's docstring."""
     return (inspect.getdoc(stage) or "").strip().partition("\n")[0]
-
-
-def _is_stage(found: type, module: ModuleType) -> bool:
-    return issubclass(found, KINDS) and found.__module__ == module.__name__ and not found.__name__.startswith("_")
 
 
 def _import(name: str) -> ModuleType | None:

@@ -235,15 +235,16 @@ def _select(piece: pa.Table, marks: pa.Table | None, rules: dict[str, Rule]) -> 
     return select(whole, rules)
 
 
-def _write(
-    item: Item, flow: Iterator[tuple[pa.Table, pa.Table]], rules: dict[str, Rule]
-) -> dict[str, Any]:
+def _write(item: Item, flow: Iterator[tuple[pa.Table, pa.Table]], rules: dict[str, Rule]) -> dict[str, Any]:
     """Write what is kept and what is dropped, and the record of both."""
     began = time.monotonic()
     folder = item.work.folder
     reasons: dict[str, int] = {}
     kept = dropped = 0
-    with PartWriter(folder, f"part-{item.at:05d}") as keep, PartWriter(folder / "dropped", f"part-{item.at:05d}") as drop:
+    with (
+        PartWriter(folder, f"part-{item.at:05d}") as keep,
+        PartWriter(folder / "dropped", f"part-{item.at:05d}") as drop,
+    ):
         for good, gone in flow:
             keep.write(good)
             drop.write(gone)
@@ -272,4 +273,3 @@ def _write(
 def _record(folder: Path, kind: str, at: int, what: dict[str, Any]) -> dict[str, Any]:
     write_json(folder / RECORDS / f"{kind}-{at:05d}.json", what)
     return what
-

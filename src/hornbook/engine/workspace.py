@@ -29,11 +29,13 @@ class Workspace:
     """
 
     root: Path
+    journal_root: Path | None = None
+    """Where the journal lies if not under `root`."""
 
     @property
     def journal(self) -> Path:
         """The journal's folder, shared by all runs."""
-        return self.root / "journal"
+        return (self.journal_root or self.root) / "journal"
 
     def artifact(self, key: str) -> Path:
         """The folder of a step's result."""

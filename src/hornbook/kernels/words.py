@@ -1,3 +1,4 @@
+# ruff: noqa: ANN001, ANN202, C901, PLR0912, PLR0913, PLR0915 (kernels are typed by what they are given)
 """Words: the one word rule of all kernels, over Arrow buffers, in every script.
 
 The rule, for text as Unicode code points (tested against a plain Python reading of it):
@@ -136,17 +137,17 @@ def normalise(column: Any, form: Form, *, most_words: int = 0, most_bytes: int =
     """
     data, offsets = texts(column)
     size = int(offsets[-1] - offsets[0])
-    out, ends = np.empty(2 * size + 8, np.uint8), np.zeros(offsets.size, np.int64)
+    out, ends = np.empty(3 * size + 8, np.uint8), np.zeros(offsets.size, np.int64)
     if form == "words":
-        _write_words(data, offsets, table(), out, ends, most_words or size + 1, most_bytes or 2 * size + 8)
+        _write_words(data, offsets, table(), out, ends, most_words or size + 1, most_bytes or 3 * size + 8)
     else:
-        _write_spaced(data, offsets, table(), out, ends, form == "case", most_bytes or 2 * size + 8)
+        _write_spaced(data, offsets, table(), out, ends, form == "case", most_bytes or 3 * size + 8)
     used = out[: ends[-1]].copy()
     return pa.LargeStringArray.from_buffers(offsets.size - 1, pa.py_buffer(ends), pa.py_buffer(used))
 
 
 @kernel
-def _decode(data, i, end):  # noqa: ANN001, ANN202
+def _decode(data, i, end):
     """Code point at byte i and its length; a byte that begins no character is U+FFFD, of length 1."""
     lead = np.int64(data[i])
     if lead < 0x80:
@@ -161,7 +162,7 @@ def _decode(data, i, end):  # noqa: ANN001, ANN202
 
 
 @kernel
-def _encode(code, out, at):  # noqa: ANN001, ANN202
+def _encode(code, out, at):
     """Write a code point as UTF-8 and return the place after it."""
     if code < 0x80:
         out[at] = code
@@ -178,13 +179,13 @@ def _encode(code, out, at):  # noqa: ANN001, ANN202
 
 
 @kernel
-def _stir(state, held):  # noqa: ANN001, ANN202
+def _stir(state, held):
     state = (state ^ held) * _ODD
     return state ^ state >> _HALF
 
 
 @kernel
-def _scan(data, offsets, table, hashes, starts, ends, chars, flags, counts):  # noqa: ANN001, ANN202, C901, PLR0912, PLR0913, PLR0915
+def _scan(data, offsets, table, hashes, starts, ends, chars, flags, counts):
     """Words of every document into arrays; returns how many. Characters are packed into 64 bits and
     the bits mixed when they are full: 8 bits an ASCII character, 24 others (lowest byte ≥ 0x80)."""
     n = 0
@@ -235,10 +236,11 @@ def _scan(data, offsets, table, hashes, starts, ends, chars, flags, counts):  # 
 
 
 @kernel
-def _write_words(data, offsets, table, out, ends, most_words, most_bytes):  # noqa: ANN001, ANN202, C901, PLR0913
+def _write_words(data, offsets, table, out, ends, most_words, most_bytes):
     at = 0
     for d in range(offsets.size - 1):
-        i, end, limit, found, before = offsets[d], offsets[d + 1], at + most_bytes, 0, 0
+        i, end, limit = offsets[d], offsets[d + 1], at + most_bytes
+        found, before, last_alone = 0, 0, False
         while i < end:
             code, size = _decode(data, i, end)
             kind = table[code] >> _KIND & _SEVEN
@@ -267,7 +269,7 @@ def _write_words(data, offsets, table, out, ends, most_words, most_bytes):  # no
 
 
 @kernel
-def _write_spaced(data, offsets, table, out, ends, fold, most_bytes):  # noqa: ANN001, ANN202, PLR0913
+def _write_spaced(data, offsets, table, out, ends, fold, most_bytes):
     at = 0
     for d in range(offsets.size - 1):
         i, end, first, limit, gap = offsets[d], offsets[d + 1], at, at + most_bytes, False

@@ -142,3 +142,28 @@ class Student(nn.Module):
         for layer, block in enumerate(self.blocks):
             x = block(x, cos, sin, bias, cache, layer)
         return F.linear(self.norm(x), self.embed.weight)
+
+    def cache(self, padding: Tensor, room: int) -> Cache:
+        """An empty cache for `room` positions of rows whose first `padding` (rows,) positions are filler."""
+        shape, weight = self.shape, self.embed.weight
+        size = (len(padding), shape.heads, room, shape.width // shape.heads)
+        filler = torch.arange(room, device=weight.device)[None] < padding[:, None]
+        bias = torch.zeros(len(padding), 1, room, device=weight.device).masked_fill_(filler[:, None], -torch.inf)
+        keys = [weight.new_zeros(size) for _ in range(shape.depth)]
+        return Cache(keys, [torch.zeros_like(k) for k in keys], bias)
+
+    def continued(self, ids: Tensor, padding: Tensor, cache: Cache) -> Tensor:
+        """Logits (rows, new, vocab) of `new` further tokens (rows, new), which the cache then remembers.
+
+        Position 0 of a row is its first token that is not padding. Logits of padding mean nothing.
+        """
+        first, new = cache.length, ids.shape[1]
+        place = torch.arange(first, first + new, device=ids.device)
+        position = (place[None] - padding[:, None]).clamp(min=0)
+        cos, sin = self.cos[position][:, :, None, None], self.sin[position][:, :, None, None]
+        later = torch.arange(first + new, device=ids.device)[None] > place[:, None]
+        bias = cache.bias[:, :, : first + new] + torch.zeros_like(later, dtype=cos.dtype).masked_fill_(later, -torch.inf)
+        bias = torch.where((place[None] < padding[:, None])[:, :, None], 0.0, bias)
+        logits = self._run(ids, cos, sin, bias, cache)
+        cache.length += new
+        return logits

@@ -133,7 +133,11 @@ def schema_of(path: Path) -> pa.Schema:
 
 def write_table(path: Path, table: pa.Table) -> None:
     """One table as an Arrow IPC file, whole or absent: what is shuffled between workers."""
-    with whole(path) as draft, pa.OSFile(str(draft), "wb") as sink, pa.ipc.new_file(sink, table.schema) as out:
+    with (
+        whole(path) as draft,
+        pa.OSFile(str(draft), "wb") as sink,
+        pa.ipc.new_file(sink, table.schema) as out,
+    ):
         out.write_table(table)
 
 

@@ -1,0 +1,92 @@
+"""Continuing texts with a student: many at once, with keys and values kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hornbook.core.keys import random_for
+from hornbook.nn.model import Cache, Student
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How the next token is drawn.
+
+    Args:
+        temperature: 0 takes the likeliest.
+        top_k: only among so many likeliest; 0 for all.
+        most: tokens written at most.
+        end: the token that ends a text.
+        seed: every row draws from its own stream, made of the seed and the row's name.
+    """
+
+    temperature: float
+    top_k: int
+    most: int
+    end: int
+    seed: int
+
+
+def sample(
+    model: Student, prompts: Sequence[Sequence[int]], names: Sequence[str], how: Sampling, batch: int = 64
+) -> Iterator[list[int]]:
+    """The continuation of each prompt, in order, without the end token.
+
+    A prompt longer than half the context loses its beginning; a text ends at the end token, after
+    `how.most` tokens or where the context is full. What a row draws does not depend on its batch.
+
+    Args:
+        prompts: token numbers, each at least one.
+        names: a name for each prompt, for its own stream of random numbers.
+    """
+    for first in range(0, len(prompts), batch):
+        yield from _batch(model, prompts[first : first + batch], names[first : first + batch], how)
+
+
+@torch.no_grad()
+def _batch(
+    model: Student, prompts: Sequence[Sequence[int]], names: Sequence[str], how: Sampling
+) -> list[list[int]]:
+    kept = [list(p)[-max(1, model.shape.context // 2) :] for p in prompts]
+    longest = max(map(len, kept))
+    room = min(model.shape.context, longest + how.most)
+    draws = np.array([_draws(how.seed, name, room - longest) for name in names])
+    device = model.embed.weight.device
+    padding = torch.tensor([longest - len(p) for p in kept], device=device)
+    ids = torch.tensor([[how.end] * (longest - len(p)) + p for p in kept], device=device)
+    cache = model.cache(padding, room)
+    written = np.zeros((len(kept), room - longest), dtype=np.int64)
+    done = np.zeros(len(kept), dtype=bool)
+    steps = 0
+    while steps < room - longest and not done.all():
+        logits = model.continued(ids, padding, cache)[:, -1]
+        written[:, steps] = _pick(logits.float(), draws[:, steps], how)
+        done |= written[:, steps] == how.end
+        ids = torch.from_numpy(written[:, steps : steps + 1]).to(device)
+        steps += 1
+    return [_until(row[:steps], how.end) for row in written]
+
+
+def _draws(seed: int, name: str, count: int) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    return np.random.default_rng(random_for(seed, "sample", name).getrandbits(128)).random(count)
+
+
+def _pick(logits: Tensor, draws: np.ndarray[tuple[int], np.dtype[np.float64]], how: Sampling) -> np.ndarray:
+    """One token a row, by the inverse of the distribution function at the row's draw."""
+    if how.temperature == 0:
+        return logits.argmax(-1).cpu().numpy()
+    kept = how.top_k or logits.shape[-1]
+    values, tokens = logits.topk(min(kept, logits.shape[-1]), dim=-1)
+    mass = (values.double() / how.temperature).softmax(-1).cumsum(-1)
+    at = torch.searchsorted(mass, torch.from_numpy(draws).to(mass)[:, None] * mass[:, -1:], right=True)
+    return tokens.gather(1, at.clamp(max=tokens.shape[1] - 1))[:, 0].cpu().numpy()
+
+
+def _until(row: np.ndarray, end: int) -> list[int]:
+    ends = np.flatnonzero(row == end)
+    return row[: ends[0] if len(ends) else len(row)].tolist()

@@ -1,0 +1,251 @@
+"""Texts to tokens: trains a byte-level BPE, or takes a given one, and writes memory-mappable token files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import pyarrow as pa
+
+from hornbook.core.documents import ID, TEXT
+from hornbook.core.errors import UserError
+from hornbook.core.knobs import InputPath, knob
+from hornbook.core.stage import Inputs, Job, Makes
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+    from hornbook.nn.tokens import Writer
+
+_BATCH = 1 << 20
+"""Bytes of text encoded at once; a longer document is encoded in parts, cut between characters."""
+
+_VAL = pa.schema([(ID, pa.string()), (TEXT, pa.string()), ("bytes", pa.int64()), ("tokens", pa.int64())])
+
+
+class Bpe(Job):
+    """Trains a byte-level BPE (GPT-2's, arXiv:1508.07909) on the training split and encodes both splits.
+
+    Every text is bytes first, so that no text is unknown and decoding gives back the same bytes. The
+    end-of-text token stands after each document and nowhere else: a text in which its name is written
+    is encoded as those characters. Which documents are held out is decided by a hash of the document's
+    id alone, so that it stays the same when others come and go.
+
+    Writes `tokenizer.json` and the files of `hornbook.nn.tokens`, and `val.parquet` (id, text, bytes,
+    tokens of the held-out documents, in the order of the token file).
+    """
+
+    version: ClassVar[str] = "1"
+    makes: ClassVar[Makes] = "tokens"
+    reads: ClassVar[tuple[str, ...] | None] = (ID, TEXT)
+
+    vocab: int = knob(
+        4096,
+        ge=257,
+        le=1 << 20,
+        help="tokens in the vocabulary, 256 bytes and the end of text among them; fewer where merges run out",
+        unit="tokens",
+        source="SimpleStories, arXiv:2504.09184 (4,096)",
+    )
+    val_share: float = knob(
+        0.1,
+        ge=0.0,
+        lt=1.0,
+        help="share of documents held out, by a hash of their id; at least one unless 0",
+        unit="share of documents",
+        source="nanoGPT, data/shakespeare_char/prepare.py, for a small corpus; 0.0005 for a large one (data/openwebtext)",
+    )
+    end: str = knob(
+        "<|endoftext|>", help="name of the token that ends a document", source="GPT-2 (openai/gpt-2, encoder.json)"
+    )
+    train_mb: int = knob(
+        1024,
+        ge=1,
+        help="train the BPE on at most so much text, a sample by hash of the id",
+        unit="MB",
+        source="nanochat, scripts/tok_train.py: 2 billion characters; half of it here for memory",
+    )
+    tokenizer: InputPath | None = knob(None, help="use this tokenizer.json and train none")
+
+    def run(self, inputs: Inputs, folder: Path, tick: Callable[[float, str], None]) -> dict[str, Any]:
+        from hornbook.nn.tokens import write_index
+
+        total, share, rows = self._survey(inputs)
+        tokenizer = self._given() if self.tokenizer else self._train(inputs, total, share, rows, tick)
+        tokenizer.save(str(folder / "tokenizer.json"))
+        tokenizer.encode_special_tokens = True
+        end, vocab = self._end_of(tokenizer), 1 + max(tokenizer.get_vocab(with_added_tokens=True).values())
+        splits = self._encode(inputs, folder, tokenizer, share, (vocab, end), total, tick)
+        write_index(folder, vocab=vocab, end=end, end_text=self.end, splits=splits)
+        return {"vocab": vocab, "end": end, "trained": self.tokenizer is None} | {
+            f"{split}_{name}": value for split, facts in splits.items() for name, value in facts.items()
+        }
+
+    def _survey(self, inputs: Inputs) -> tuple[int, int, int]:
+        """Bytes of all texts, the hash below which a document is held out, documents.
+
+        Raises:
+            UserError: there is no text to learn from.
+        """
+        import pyarrow.compute as pc
+
+        total = rows = 0
+        limit, least = int(self.val_share * 2**64), 2**64
+        for piece in inputs.documents([ID, TEXT]):
+            total += pc.sum(pc.binary_length(piece.column(TEXT).cast(pa.large_string()))).as_py() or 0
+            rows += piece.num_rows
+            least = min(least, *_hashes(piece), 2**64)
+        if limit and least >= limit:
+            limit = least + 1
+        if rows < (2 if limit else 1) or not total:
+            raise UserError(
+                f"{rows} documents with {total} bytes are too few to train on"
+                + (" and hold one out" if limit else ""),
+                fix="more documents (`hornbook look` shows what dropped them), or val_share: 0",
+            )
+        return total, limit, rows
+
+    def _train(
+        self, inputs: Inputs, total: int, limit: int, rows: int, tick: Callable[[float, str], None]
+    ) -> Tokenizer:
+        from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+        tokenizer = Tokenizer(models.BPE())
+        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
+        tokenizer.decoder = decoders.ByteLevel()
+        trainer = trainers.BpeTrainer(
+            vocab_size=self.vocab,
+            min_frequency=2,
+            special_tokens=[self.end],
+            initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+            show_progress=False,
+        )
+        below = int(min(1.0, self.train_mb * 2**20 / max(1, total)) * 2**64)
+        tokenizer.train_from_iterator(self._texts(inputs, limit, below, rows, tick), trainer)
+        return tokenizer
+
+    def _texts(
+        self, inputs: Inputs, limit: int, below: int, rows: int, tick: Callable[[float, str], None]
+    ) -> Iterator[list[str]]:
+        """The training texts, in lists of about `_BATCH` bytes, long ones in parts."""
+        seen = 0
+        for piece in inputs.documents([ID, TEXT]):
+            texts = piece.column(TEXT).to_pylist()
+            mine = [t for t, h in zip(texts, _hashes(piece), strict=True) if h >= limit and _again(h) < below]
+            for batch, _ in _batches(mine):
+                yield batch
+            seen += piece.num_rows
+            tick(0.5 * seen / rows, "training the tokenizer")
+
+    def _given(self) -> Tokenizer:
+        from tokenizers import Tokenizer
+
+        try:
+            tokenizer = Tokenizer.from_file(str(self.tokenizer))
+        except Exception as error:
+            raise UserError(
+                f"tokenizer: {error}", where=str(self.tokenizer), fix="the path of a tokenizer.json (Hugging Face tokenizers)"
+            ) from error
+        tokenizer.no_padding()
+        tokenizer.no_truncation()
+        return tokenizer
+
+    def _end_of(self, tokenizer: Tokenizer) -> int:
+        end = tokenizer.token_to_id(self.end)
+        if end is None:
+            special = [t.content for t in tokenizer.get_added_tokens_decoder().values() if t.special]
+            raise UserError(
+                f"end: the tokenizer has no token {self.end!r}",
+                where=str(self.tokenizer),
+                fix=f"end: one of {', '.join(special[:20])}" if special else "a tokenizer with an end-of-text token",
+            )
+        return int(end)
+
+    def _encode(
+        self,
+        inputs: Inputs,
+        folder: Path,
+        tokenizer: Tokenizer,
+        limit: int,
+        numbers: tuple[int, int],
+        total: int,
+        tick: Callable[[float, str], None],
+    ) -> dict[str, Any]:
+        import pyarrow.parquet as pq
+
+        from hornbook.nn.tokens import Writer
+
+        done = 0
+        with (
+            Writer(folder, "train", *numbers) as train,
+            Writer(folder, "val", *numbers) as val,
+            pq.ParquetWriter(folder / "val.parquet", _VAL, compression="zstd") as held,
+        ):
+            for piece in inputs.documents([ID, TEXT]):
+                out = pa.array([h < limit for h in _hashes(piece)], pa.bool_())
+                _write(tokenizer, train, piece.filter(_not(out)))
+                held.write_table(_write(tokenizer, val, piece.filter(out)))
+                done += piece.nbytes
+                tick(min(1.0, 0.5 + 0.5 * done / max(total, done)), f"{train.tokens + val.tokens:,} tokens")
+            return {"train": train.facts(), "val": val.facts()}
+
+
+def _not(mask: pa.Array) -> pa.Array:
+    import pyarrow.compute as pc
+
+    return pc.invert(mask)
+
+
+def _hashes(piece: pa.Table) -> list[int]:
+    """A 64-bit hash of each id."""
+    from xxhash import xxh3_64_intdigest
+
+    return [xxh3_64_intdigest(key.encode()) for key in piece.column(ID).to_pylist()]
+
+
+def _again(value: int) -> int:
+    """An independent hash of a hash, so that the sample to train on is no tail of the held-out rule."""
+    from xxhash import xxh3_64_intdigest
+
+    return xxh3_64_intdigest(value.to_bytes(8, "little"), seed=1)
+
+
+def _batches(texts: list[str]) -> Iterator[tuple[list[str], list[int]]]:
+    """Texts in parts of at most `_BATCH` characters, in lists of about as much: (parts, their texts)."""
+    parts: list[str] = []
+    owners: list[int] = []
+    size = 0
+    for owner, text in enumerate(texts):
+        for at in range(0, max(1, len(text)), _BATCH):
+            part = text[at : at + _BATCH]
+            parts.append(part)
+            owners.append(owner)
+            size += len(part)
+            if size >= _BATCH:
+                yield parts, owners
+                parts, owners, size = [], [], 0
+    if parts:
+        yield parts, owners
+
+
+def _write(tokenizer: Tokenizer, writer: Writer, piece: pa.Table) -> pa.Table:
+    """Encode a piece into a split; the rows of `val.parquet` for it."""
+    import numpy as np
+
+    texts = piece.column(TEXT).to_pylist()
+    sizes = [len(t.encode()) for t in texts]
+    counts = [0] * len(texts)
+    open_owner, held = -1, []  # the document whose parts are still being gathered
+    for parts, owners in _batches(texts):
+        for owner, one in zip(owners, tokenizer.encode_batch_fast(parts, add_special_tokens=False), strict=True):
+            if owner != open_owner and held:
+                writer.add(np.concatenate(held), sizes[open_owner])
+                held = []
+            open_owner = owner
+            held.append(np.asarray(one.ids, dtype=np.uint32))
+            counts[owner] += len(one)
+    if held:
+        writer.add(np.concatenate(held), sizes[open_owner])
+    return pa.table([piece.column(ID), piece.column(TEXT), sizes, counts], schema=_VAL)
