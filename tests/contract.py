@@ -73,8 +73,7 @@ def recipe_of(stage: str, example: Example, folder: Path, *, files: int = 1) -> 
         (folder / name).write_text(content, encoding="utf-8")
     steps: list[dict[str, Any]] = [{"use": "sources.files", "name": "input", "path": paths}]
     steps += [
-        {"use": use, "name": f"above-{at}"} | _named(knobs, folder)
-        for at, (use, knobs) in enumerate(example.above)
+        {"use": use, "name": f"above-{at}"} | _named(knobs, folder) for at, (use, knobs) in enumerate(example.above)
     ]
     steps.append({"use": stage, "name": "stage"} | _named(example.knobs, folder))
     data = {"name": "contract", "seed": 17, "teacher": example.teacher or {"use": "scripted"}, "steps": steps}
@@ -98,9 +97,7 @@ def run(
     listen: Callable[[Event], None] | None = None,
 ) -> list[Artifact]:
     """Run a recipe in a workspace of its own."""
-    runner = Runner(
-        Workspace(folder / "runs"), executor or Inline(), folder / "cache", listen or (lambda event: None)
-    )
+    runner = Runner(Workspace(folder / "runs"), executor or Inline(), folder / "cache", listen or (lambda event: None))
     return runner.run(recipe)
 
 

@@ -65,9 +65,7 @@ def test_kept_and_dropped_are_what_came_in(stage, here):
         assert above is not None
         assert sorted(kept_ids + dropped_ids) == sorted(above["id"].to_pylist())
         order = {key: at for at, key in enumerate(above["id"].to_pylist())}
-        assert [order[key] for key in kept_ids] == sorted(order[key] for key in kept_ids), (
-            "documents changed places"
-        )
+        assert [order[key] for key in kept_ids] == sorted(order[key] for key in kept_ids), "documents changed places"
 
 
 def parts_bytes(artifact):
@@ -176,9 +174,7 @@ def test_the_key_covers_every_knob_and_input(stage, here):
         copy = made.model_copy(update={name: f"another {name}"})
         keys = keys_of(stage, copy, ["a"])
         assert keys.step != base.step, f"{name} is not in the key"
-        assert (keys.marks == base.marks) == is_threshold(field), (
-            f"{name}: a threshold must not reach the marks"
-        )
+        assert (keys.marks == base.marks) == is_threshold(field), f"{name}: a threshold must not reach the marks"
 
 
 @pytest.mark.parametrize("stage", DOCUMENT_STAGES)

@@ -53,9 +53,7 @@ def test_imports_point_down(path):
     here = room(path)
     if here == "__init__.py":
         return
-    assert here in FLOORS, (
-        f"{here} stands on no floor: add it to DESIGN's picture in ARCHITECTURE.md and here"
-    )
+    assert here in FLOORS, f"{here} stands on no floor: add it to DESIGN's picture in ARCHITECTURE.md and here"
     for module, line in imports(path):
         parts = module.split(".")
         if parts[0] != "hornbook" or len(parts) < 2 or parts[1] not in FLOORS:

@@ -8,9 +8,7 @@ from hypothesis import strategies as st
 
 from hornbook.core.rules import Rule, select
 
-ROWS = st.lists(
-    st.tuples(st.none() | st.floats(allow_nan=True), st.none() | st.text(max_size=3)), max_size=30
-)
+ROWS = st.lists(st.tuples(st.none() | st.floats(allow_nan=True), st.none() | st.text(max_size=3)), max_size=30)
 
 
 @given(ROWS, st.floats(allow_nan=False), st.floats(allow_nan=False))

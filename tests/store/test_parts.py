@@ -18,12 +18,7 @@ def test_rows_come_back_in_order(tmp_path_factory, batches):
     with PartWriter(folder, "part-00000") as writer:
         for batch in batches:
             writer.write(pa.table({"text": pa.array(batch, pa.string())}))
-    found = [
-        t
-        for file in writer.files
-        for piece in pieces(folder / file["file"])
-        for t in piece["text"].to_pylist()
-    ]
+    found = [t for file in writer.files for piece in pieces(folder / file["file"]) for t in piece["text"].to_pylist()]
     assert found == [text for batch in batches for text in batch]
     assert sum(file["rows"] for file in writer.files) == len(found)
 

@@ -70,9 +70,7 @@ def select(table: pa.Table, rules: dict[str, Rule]) -> tuple[pa.Table, pa.Table]
     kept = table.filter(pc.invert(gone))
     dropped = table.filter(gone)
     why = pc.filter(reason, gone)
-    columns = sorted(
-        {rule.mark for rule in rules.values()} | {r.evidence for r in rules.values() if r.evidence}
-    )
+    columns = sorted({rule.mark for rule in rules.values()} | {r.evidence for r in rules.values() if r.evidence})
     rows = dropped.select(columns).to_pylist() if columns else []
     said = [rules[name].say(row) for name, row in zip(why.to_pylist(), rows, strict=False)]
     return kept, with_reason(dropped, why, pa.array(said, pa.string()))

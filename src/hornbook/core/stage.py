@@ -144,7 +144,11 @@ class Across(Stage):
 
     @abc.abstractmethod
     def apply(self, piece: pa.Table, row: int, facts: pa.Table) -> pa.Table:
-        """The columns this stage adds or replaces; `facts` are those of this piece, sorted by `row`."""
+        """The columns this stage adds or replaces; `facts` are those of this piece, sorted by `row`.
+
+        They have all the columns of `reduce` even where they have no rows; where no partition had any
+        rows at all, they have the column `row` alone.
+        """
 
 
 class Ask(Stage):

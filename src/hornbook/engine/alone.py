@@ -85,14 +85,8 @@ def _step(use: str, knobs: dict[str, Any], seed: int) -> Step:
         mine = {"seed": seed} | mine
     stage = checked(kind, mine, use, lambda knob: f"{knob}=… of hornbook step {use}")
     if teacher and not isinstance(stage, Ask):
-        raise UserError(
-            f"{use} asks no teacher", fix=f"leave out {', '.join('teacher.' + t for t in teacher)}"
-        )
-    asks = (
-        checked(TeacherSpec, teacher, "teacher", lambda key: f"teacher.{key}=…")
-        if isinstance(stage, Ask)
-        else None
-    )
+        raise UserError(f"{use} asks no teacher", fix=f"leave out {', '.join('teacher.' + t for t in teacher)}")
+    asks = checked(TeacherSpec, teacher, "teacher", lambda key: f"teacher.{key}=…") if isinstance(stage, Ask) else None
     return Step(use, use, stage, (), asks)
 
 
@@ -119,9 +113,7 @@ def _above(stage: Stage, inputs: list[str], setting: Setting) -> tuple[Above, Ar
 
 def _read(stage: Stage, inputs: list[str], setting: Setting) -> Artifact:
     """The input files as documents (or as prompts, for a stage that reads prompts)."""
-    prompts = (
-        stage.reads is not None and "text" not in stage.reads and {"prompt", "messages"} & set(stage.reads)
-    )
+    prompts = stage.reads is not None and "text" not in stage.reads and {"prompt", "messages"} & set(stage.reads)
     use = "sources.prompts" if prompts else "sources.files"
     source = checked(find_stage(use), {"path": inputs}, use, lambda knob: ", ".join(inputs))
     assert isinstance(source, Source)

@@ -282,9 +282,7 @@ def requests_of(stage: Ask, piece: pa.Table, model: str, params: Mapping[str, An
     """
     found = [None if r is None else with_params(r, params) for r in stage.ask(piece, model)]
     if len(found) != piece.num_rows:
-        raise HornbookError(
-            f"{type(stage).__name__}.ask gave {len(found)} requests for {piece.num_rows} rows"
-        )
+        raise HornbookError(f"{type(stage).__name__}.ask gave {len(found)} requests for {piece.num_rows} rows")
     return found
 
 
@@ -299,17 +297,20 @@ def replies_for(
     requests = requests_of(stage, piece, model, params)
     keys = [None if request is None else request.key() for request in requests]
     entries = journal.find(key for key in keys if key is not None)
-    return [_reply(key, entries) for key in keys]
+    return [reply_of(key, entries) for key in keys]
 
 
-def _reply(key: str | None, entries: dict[str, Entry]) -> Reply:
+def reply_of(key: str | None, entries: dict[str, Entry]) -> Reply:
+    """A journaled reply, read.
+
+    Raises:
+        HornbookError: the request has neither reply nor tombstone.
+    """
     if key is None:
         return Reply("", error="rejected", detail="no request could be made from this row")
     entry = entries.get(key)
     if entry is None:
-        raise HornbookError(
-            f"no reply to request {key} in the journal", fix="run the recipe again: it will be asked"
-        )
+        raise HornbookError(f"no reply to request {key} in the journal", fix="run the recipe again: it will be asked")
     if isinstance(entry.raw, Raw):
         return read_reply(key, entry.raw)
     kind: Any = entry.error

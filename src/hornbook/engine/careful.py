@@ -18,9 +18,7 @@ ERROR_RULE = {"error": Rule(ERROR, "is set")}
 _FEW = 8
 
 
-def carefully(
-    compute: Callable[[pa.Table, int], pa.Table], piece: pa.Table, offset: int, use: str
-) -> pa.Table:
+def carefully(compute: Callable[[pa.Table, int], pa.Table], piece: pa.Table, offset: int, use: str) -> pa.Table:
     """Marks of a piece; where the stage raises, the guilty rows alone get the mark `hornbook.error`.
 
     Args:

@@ -7,18 +7,19 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from hornbook import __version__
-from hornbook.core.asking import Request
+from hornbook.core.asking import Reply, Request
 from hornbook.core.documents import EVIDENCE, ID, ORIGIN, REASON, TEXT
 from hornbook.core.errors import HornbookError
 from hornbook.core.stage import Across, Artifact, Ask, Each, Job, Source
 from hornbook.engine import tasks
-from hornbook.engine.asking import Asker, Price, Tally, requests_of
+from hornbook.engine.asking import Asker, Price, Tally, reply_of, requests_of
 from hornbook.engine.budget import Governor
 from hornbook.engine.events import Listener, Progress
 from hornbook.engine.executors import Executor
@@ -142,9 +143,7 @@ class Setting:
         show: bool = True,
     ) -> list[dict[str, Any]]:
         """Run the items that have no record yet; the records of all, in order."""
-        left = [
-            Item(work, at, what) for at, what in enumerate(whats) if tasks.record_of(folder, kind, at) is None
-        ]
+        left = [Item(work, at, what) for at, what in enumerate(whats) if tasks.record_of(folder, kind, at) is None]
         done = len(whats) - len(left)
         totals = {"kept": 0, "dropped": 0}
         for result in self.executor.map(task, left):
@@ -180,17 +179,40 @@ class Setting:
                 )
             )
 
-        def requests() -> Iterator[Request]:
-            for part in above.parts():
-                for piece in pieces(part, stage.reads):
-                    found = requests_of(score, piece, work.model, work.params)
-                    yield from (request for request in found if request is not None)
+        reader = Journal(work.journal)
+        try:
+            if not _any_left(stream(score, work, above), reader):
+                return {"model": work.model} | Tally(cached=total).facts()
+            tally = asyncio.run(self._ask_teacher(step, reader, stream(score, work, above), heard))
+            return {"model": work.model} | tally.facts()
+        finally:
+            reader.close()
+
+    def ask_first(self, step: Step, keys: StepKeys, above: Above, count: int) -> tuple[Tally, list[Reply]]:
+        """Ask the first `count` requests of a step: a pilot. The journal keeps them, so nothing is wasted.
+
+        Returns:
+            what was asked, and the replies in the order of the requests.
+        """
+        score = scorer(step.stage)
+        assert isinstance(score, Ask)
+        work = self._work(step, keys, above, self.workspace.artifact(keys.step))
+
+        def heard(tally: Tally) -> None:
+            ended = tally.answered + tally.failed + tally.cached
+            self.listen(
+                Progress(step.name, ended, count, tokens=tally.tokens, usd=tally.usd, waiting=tally.waiting)
+            )
 
         reader = Journal(work.journal)
         try:
-            if not _any_left(requests(), reader):
-                return Tally(cached=total).facts()
-            return asyncio.run(self._ask_teacher(step, reader, requests(), heard)).facts()
+            some = list(islice(stream(score, work, above), count))
+            tally = Tally(cached=len(some))
+            if _any_left(iter(some), reader):
+                tally = asyncio.run(self._ask_teacher(step, reader, iter(some), heard))
+            asked = list(dict.fromkeys(request.key() for request in some))
+            entries = reader.find(asked)
+            return tally, [reply_of(key, entries) for key in asked]
         finally:
             reader.close()
 
@@ -212,6 +234,14 @@ class Setting:
         with JournalWriter(self.workspace.journal) as writer:
             async with open_teacher(spec, self.cache, self._say(step)) as teacher:
                 return await Asker(teacher, reader, writer, self.governor, price, heard).ask_all(requests)
+
+
+def stream(score: Ask, work: Work, above: Above) -> Iterator[Request]:
+    """The requests of a step, built piece by piece; rows that give none are left out."""
+    for part in above.parts():
+        for piece in pieces(part, score.reads):
+            found = requests_of(score, piece, work.model, work.params)
+            yield from (request for request in found if request is not None)
 
 
 def teacher_name(spec: TeacherSpec, cache: Path, say: Callable[[str], None]) -> str:
@@ -271,9 +301,7 @@ def _manifest(
         for reason, many in result["reasons"].items():
             reasons[reason] = reasons.get(reason, 0) + many
     rules = list(stage.drops())
-    reasons = {
-        r: reasons[r] for r in sorted(reasons, key=lambda r: (rules.index(r) if r in rules else 99, r))
-    }
+    reasons = {r: reasons[r] for r in sorted(reasons, key=lambda r: (rules.index(r) if r in rules else 99, r))}
     parts = [file for result in results for file in result["parts"]]
     through = above.rows() if isinstance(stage, Job) else 0
     return Manifest(

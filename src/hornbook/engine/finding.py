@@ -19,9 +19,7 @@ def stage_names() -> list[str]:
     for folder in pkgutil.iter_modules(hornbook.stages.__path__):
         if folder.ispkg:
             package = importlib.import_module(f"hornbook.stages.{folder.name}")
-            names += [
-                f"{folder.name}.{m.name}" for m in pkgutil.iter_modules(package.__path__) if m.name[0] != "_"
-            ]
+            names += [f"{folder.name}.{m.name}" for m in pkgutil.iter_modules(package.__path__) if m.name[0] != "_"]
     return sorted(names)
 
 
@@ -37,9 +35,7 @@ def find_stage(name: str, where: str = "") -> type[Stage]:
         hint = f"did you mean `{like}`? " if like else ""
         raise UserError(f"unknown stage `{name}`", where=where, fix=f"{hint}`hornbook stages` lists them all")
     classes = [c for c in vars(module).values() if inspect.isclass(c) and issubclass(c, KINDS)]
-    found: list[type[Stage]] = [
-        c for c in classes if c.__module__ == module.__name__ and c.__name__[0] != "_"
-    ]
+    found: list[type[Stage]] = [c for c in classes if c.__module__ == module.__name__ and c.__name__[0] != "_"]
     if len(found) != 1:
         names = ", ".join(c.__name__ for c in found) or "none"
         raise UserError(

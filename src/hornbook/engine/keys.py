@@ -64,9 +64,7 @@ def scorer(stage: Stage) -> Stage:
     """The stage with every threshold at its default: what computes marks, so no threshold reaches them."""
     fields = type(stage).model_fields
     reset = {
-        name: field.get_default(call_default_factory=True)
-        for name, field in fields.items()
-        if is_threshold(field)
+        name: field.get_default(call_default_factory=True) for name, field in fields.items() if is_threshold(field)
     }
     return stage.model_copy(update=reset)
 
@@ -87,9 +85,7 @@ def _paths(value: Any) -> Iterator[str]:
             yield from _paths(inner)
 
 
-def output_of(
-    kind: str, key: str, folder: Path, parts: Sequence[Mapping[str, Any]], facts: Mapping[str, Any]
-) -> str:
+def output_of(kind: str, key: str, folder: Path, parts: Sequence[Mapping[str, Any]], facts: Mapping[str, Any]) -> str:
     """What later steps put into their keys.
 
     Sources, marks and filters give the same bytes for the same key, so it is the key. A teacher's

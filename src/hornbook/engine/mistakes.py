@@ -43,9 +43,7 @@ def unknown(what: str, given: str, known: Iterable[str], where: str) -> UserErro
     names = [str(k) for k in known]
     close = difflib.get_close_matches(given, names, n=1, cutoff=0.5)
     like = f"did you mean `{close[0]}`? " if close else ""
-    return UserError(
-        f"unknown {what} `{given}`", where=where, fix=f"{like}known: {', '.join(names) or 'none'}"
-    )
+    return UserError(f"unknown {what} `{given}`", where=where, fix=f"{like}known: {', '.join(names) or 'none'}")
 
 
 def _wrong(name: str, key: str, fault: Any, field: FieldInfo | None, where: str) -> UserError:

@@ -8,9 +8,7 @@ from hornbook.core.errors import UserError, nearest
 from hornbook.engine.finding import find_stage
 
 
-def override(
-    top: dict[str, Any], entries: list[dict[str, Any]], names: list[str], overrides: dict[str, Any]
-) -> None:
+def override(top: dict[str, Any], entries: list[dict[str, Any]], names: list[str], overrides: dict[str, Any]) -> None:
     for dotted, value in overrides.items():
         head, _, rest = dotted.partition(".")
         if not rest and head in ("seed", "name", "about"):
@@ -49,7 +47,5 @@ def _target(dotted: str, entries: list[dict[str, Any]], names: list[str]) -> tup
         )
     if len({at for at, _ in hits}) > 1:
         which = ", ".join(names[at] for at, _ in hits)
-        raise UserError(
-            f"--set {dotted} could mean several steps: {which}", fix=f"say which: {names[hits[0][0]]}.…"
-        )
+        raise UserError(f"--set {dotted} could mean several steps: {which}", fix=f"say which: {names[hits[0][0]]}.…")
     return hits[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -12,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from hornbook.core.errors import UserError, nearest
 from hornbook.core.stage import Ask, Stage
 from hornbook.engine.finding import find_stage
-from hornbook.engine.mistakes import checked, unknown
+from hornbook.engine.mistakes import M, checked, unknown
 from hornbook.engine.overrides import override
 from hornbook.engine.yamls import Lines, parse
 from hornbook.teachers.spec import TeacherSpec
@@ -141,27 +142,37 @@ def check(data: dict[str, Any], lines: Lines, overrides: dict[str, Any]) -> Reci
             raise unknown("key", str(key), known, lines.key(str(key)))
     entries = data.get("steps")
     if not isinstance(entries, list) or not entries:
-        raise UserError(
-            "a recipe needs steps", where=lines.source, fix="steps: [{use: sources.files, path: …}, …]"
-        )
+        raise UserError("a recipe needs steps", where=lines.source, fix="steps: [{use: sources.files, path: …}, …]")
     entries = [_entry(entry, at, lines) for at, entry in enumerate(entries)]
-    names = _names(entries)
+    names = _names(entries, lines)
     top: dict[str, Any] = {key: data[key] for key in known if key in data and key != "steps"}
     override(top, entries, names, overrides)
-    teacher = checked(TeacherSpec, top.get("teacher") or {}, "teacher", lambda key: lines.key("teacher"))
-    budget = checked(Budget, top.get("budget") or {}, "budget", lambda key: lines.key("budget"))
+    teacher = _part(TeacherSpec, "teacher", top, lines)
+    budget = _part(Budget, "budget", top, lines)
     seed = top.get("seed", 0)
-    if not isinstance(seed, int):
+    if not isinstance(seed, int) or isinstance(seed, bool):
         raise UserError(f"seed = {seed!r} is not a whole number", where=lines.key("seed"), fix="seed: 17")
     steps: list[Step] = []
     for at, (entry, name) in enumerate(zip(entries, names, strict=True)):
         steps.append(_step(entry, name, at, steps, seed, teacher, lines))
-    title = str(top.get("name") or Path(lines.source).stem)
-    if not title or title.startswith(".") or "/" in title or "\\" in title:
-        raise UserError(
-            f"name = {title!r} cannot name a folder", where=lines.key("name"), fix="letters, digits, - and _"
-        )
+    title = _title(str(top.get("name") or Path(lines.source).stem), lines)
     return Recipe(title, str(top.get("about", "")), seed, budget, teacher, tuple(steps), lines.source)
+
+
+def _title(name: str, lines: Lines) -> str:
+    """The recipe's name, which names a folder beside `artifacts` and `journal`."""
+    if not re.fullmatch(r"[\w][\w. -]*", name) or name in {"artifacts", "journal"}:
+        fix = "letters, digits, - and _; not artifacts, not journal"
+        raise UserError(f"name = {name!r} cannot name a run's folder", where=lines.key("name"), fix=fix)
+    return name
+
+
+def _part(model: type[M], key: str, top: dict[str, Any], lines: Lines) -> M:
+    """The value of `teacher:` or `budget:`."""
+    value = top.get(key) or {}
+    if not isinstance(value, dict):
+        raise UserError(f"{key} = {value!r} is not a mapping", where=lines.key(key), fix=f"{key}: {{name: value}}")
+    return checked(model, value, key, lambda knob: lines.key(key))
 
 
 def _read(name: str) -> tuple[str, str]:
@@ -170,13 +181,9 @@ def _read(name: str) -> tuple[str, str]:
         try:
             return path.read_text(encoding="utf-8"), name
         except OSError as error:
-            raise UserError(
-                f"cannot read the recipe: {error.strerror}", where=name, fix="check the path"
-            ) from error
+            raise UserError(f"cannot read the recipe: {error.strerror}", where=name, fix="check the path") from error
         except UnicodeDecodeError as error:
-            raise UserError(
-                f"the recipe is not UTF-8: {error}", where=name, fix="save it as UTF-8"
-            ) from error
+            raise UserError(f"the recipe is not UTF-8: {error}", where=name, fix="save it as UTF-8") from error
     shipped = resources.files("hornbook.recipes") / f"{name}.yaml"
     if not shipped.is_file():
         names = list(shipped_recipes())
@@ -197,14 +204,15 @@ def _entry(entry: Any, at: int, lines: Lines) -> dict[str, Any]:
     return dict(entry)
 
 
-def _names(entries: list[dict[str, Any]]) -> list[str]:
+def _names(entries: list[dict[str, Any]], lines: Lines) -> list[str]:
     """Names as given; else the stage's folder, or folder-stage where a recipe uses several of a folder."""
     folders = [entry["use"].rpartition(".")[0].rpartition(".")[2] or entry["use"] for entry in entries]
     names: list[str] = []
-    for entry, folder in zip(entries, folders, strict=True):
-        name = str(
-            entry.get("name") or (folder if folders.count(folder) == 1 else entry["use"].replace(".", "-"))
-        )
+    for at, (entry, folder) in enumerate(zip(entries, folders, strict=True)):
+        own = folder if folders.count(folder) == 1 else entry["use"].replace(".", "-")
+        name = str(entry.get("name") or own)
+        if "name" in entry and name in names:
+            raise UserError(f"two steps are called `{name}`", where=lines.step(at, "name"), fix="names must differ")
         base, number = name, 2
         while name in names:
             name, number = f"{base}-{number}", number + 1
@@ -232,17 +240,16 @@ def _step(
     if isinstance(own, dict):
         both = teacher.model_dump(exclude_unset=True) | own
         merged = checked(TeacherSpec, both, f"{name}.teacher", lambda key: lines.step(at, "teacher", name))
-    above = _above(entry.get("from"), before, name, lines.step(at, "from", name))
+    above = _above(entry.get("from"), before, made, lines.step(at, "from", name))
     _has_needs(made, entry["use"], above, before, where)
-    asks = isinstance(made, Ask)
-    return Step(
-        name, entry["use"], made, above, merged if asks else None, lines.steps[at] if lines.steps else 0
-    )
+    line = lines.steps[at] if lines.steps else 0
+    return Step(name, entry["use"], made, above, merged if isinstance(made, Ask) else None, line)
 
 
-def _above(given: Any, before: list[Step], name: str, where: str) -> tuple[str, ...]:
+def _above(given: Any, before: list[Step], stage: Stage, where: str) -> tuple[str, ...]:
+    """The steps named by `from:`; else the one above, for a stage that needs anything."""
     if given is None:
-        return (before[-1].name,) if before else ()
+        return (before[-1].name,) if before and stage.needs else ()
     names = [given] if isinstance(given, str) else list(given)
     known = [step.name for step in before]
     for wanted in names:

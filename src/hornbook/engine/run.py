@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,20 +48,8 @@ class Runner:
         Raises:
             HornbookError: with its exit code; what was done is kept and the next run goes on from there.
         """
-        self.workspace.run(recipe.name).mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.workspace.run(recipe.name) / ".lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            raise UserError(
-                f"`{recipe.name}` is being run by another process",
-                where=str(self.workspace.run(recipe.name)),
-                fix="wait for it, or --set name=another",
-            ) from None
-        try:
+        with sole(self.workspace, recipe.name):
             return self._run(recipe)
-        finally:
-            lock.release()
 
     def _run(self, recipe: Recipe) -> list[Artifact]:
         folder = RunFolder(self.workspace, recipe.name, recipe.resolved())
@@ -106,6 +96,29 @@ class Runner:
             raise
         self.listen(StepEvent("done", *where, artifact.manifest))
         return artifact, False
+
+
+@contextmanager
+def sole(workspace: Workspace, name: str) -> Iterator[None]:
+    """Be the only process that works on a run.
+
+    Raises:
+        UserError: another one does.
+    """
+    workspace.run(name).mkdir(parents=True, exist_ok=True)
+    lock = FileLock(workspace.run(name) / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise UserError(
+            f"`{name}` is being run by another process",
+            where=str(workspace.run(name)),
+            fix="wait for it, or --set name=another",
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def step_keys(recipe: Recipe, step: Step, done: list[Artifact], setting: Setting) -> tuple[StepKeys, Above]:

@@ -137,6 +137,7 @@ def reduce_across(item: Item) -> dict[str, Any]:
     rows = read_tables(sorted((shuffle / "map" / f"{item.at:05d}").glob("*.arrow")))
     if rows is not None:
         facts = stage.reduce(rows, inputs.rows()).sort_by("row")
+        write_table(shuffle / "columns" / f"{item.at:05d}.arrow", facts.slice(0, 0).combine_chunks())
         starts = np.array([*inputs.starts(), inputs.rows()])
         edges = np.searchsorted(facts.column("row").to_numpy(), starts)
         for part in range(len(starts) - 1):
@@ -154,7 +155,9 @@ def apply_across(item: Item) -> dict[str, Any]:
     score = scorer(stage)
     assert isinstance(score, Across)
     first = item.work.inputs().starts()[item.at]
-    found = read_tables(sorted((item.work.marks / SHUFFLE / "facts" / f"{item.at:05d}").glob("*.arrow")))
+    shuffle = item.work.marks / SHUFFLE
+    own = sorted((shuffle / "facts" / f"{item.at:05d}").glob("*.arrow"))
+    found = read_tables([*sorted((shuffle / "columns").glob("*.arrow")), *own])
     facts = pa.table({"row": pa.array([], pa.int64())}) if found is None else found.sort_by("row")
     numbers = facts.column("row").to_numpy()
 

@@ -120,9 +120,7 @@ class RunFolder:
     def step(self, number: int, artifact: Artifact, *, cached: bool) -> None:
         """Note a finished step and link it."""
         key = artifact.manifest["key"]
-        self.state["steps"].append(
-            {"name": artifact.step, "use": artifact.stage, "key": key, "cached": cached}
-        )
+        self.state["steps"].append({"name": artifact.step, "use": artifact.stage, "key": key, "cached": cached})
         self._link(f"{number:02d}-{artifact.step}-{key[:6]}", artifact.folder)
         page = artifact.folder / REPORT
         if page.exists():

@@ -54,12 +54,20 @@ def parse(text: str, source: str) -> tuple[dict[str, Any], Lines]:
 
 def _lines(data: Any, source: str) -> Lines:
     """Where ruamel's mapping says that its keys stand."""
-    lines = Lines(source, top={str(key): data.lc.key(key)[0] + 1 for key in data})
+    lines = Lines(source, top=_keys(data))
     steps = data.get("steps")
     for at, entry in enumerate(steps if isinstance(steps, list) else []):
         lines.steps.append(steps.lc.item(at)[0] + 1)
-        lines.knobs.append({str(k): entry.lc.key(k)[0] + 1 for k in entry} if isinstance(entry, dict) else {})
+        lines.knobs.append(_keys(entry))
     return lines
+
+
+def _keys(found: Any) -> dict[str, int]:
+    """Key → line of one mapping; nothing for what is none."""
+    if not isinstance(found, dict):
+        return {}
+    places: Any = found
+    return {str(key): places.lc.key(key)[0] + 1 for key in found}
 
 
 def _plain(value: Any) -> Any:

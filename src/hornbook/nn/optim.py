@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import torch
 
 from hornbook.core.errors import UserError
+from hornbook.nn.course import Name
 from hornbook.nn.model import Student
-
-Name = Literal["adamw", "muon"]
 
 BETAS = (0.9, 0.95)
 """AdamW's, from GPT-3 (arXiv:2005.14165, appendix B) and Llama (arXiv:2302.13971, section 2.3)."""

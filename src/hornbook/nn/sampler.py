@@ -34,8 +34,8 @@ class Sampling:
 
 def sample(
     model: Student, prompts: Sequence[Sequence[int]], names: Sequence[str], how: Sampling, batch: int = 64
-) -> Iterator[list[int]]:
-    """The continuation of each prompt, in order, without the end token.
+) -> Iterator[tuple[list[int], bool]]:
+    """The continuation of each prompt, in order: its tokens without the end, and whether it ended by itself.
 
     A prompt longer than half the context loses its beginning; a text ends at the end token, after
     `how.most` tokens or where the context is full. What a row draws does not depend on its batch.
@@ -51,7 +51,7 @@ def sample(
 @torch.no_grad()
 def _batch(
     model: Student, prompts: Sequence[Sequence[int]], names: Sequence[str], how: Sampling
-) -> list[list[int]]:
+) -> list[tuple[list[int], bool]]:
     kept = [list(p)[-max(1, model.shape.context // 2) :] for p in prompts]
     longest = max(map(len, kept))
     room = min(model.shape.context, longest + how.most)
@@ -87,6 +87,6 @@ def _pick(logits: Tensor, draws: np.ndarray[tuple[int], np.dtype[np.float64]], h
     return tokens.gather(1, at.clamp(max=tokens.shape[1] - 1))[:, 0].cpu().numpy()
 
 
-def _until(row: np.ndarray, end: int) -> list[int]:
+def _until(row: np.ndarray, end: int) -> tuple[list[int], bool]:
     ends = np.flatnonzero(row == end)
-    return row[: ends[0] if len(ends) else len(row)].tolist()
+    return row[: ends[0] if len(ends) else len(row)].tolist(), len(ends) > 0

@@ -16,11 +16,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from hornbook.core.errors import HornbookError
+from hornbook.nn.course import Course
 from hornbook.nn.disk import whole
 from hornbook.nn.loader import Windows
 from hornbook.nn.machine import cores, kept_memory, kept_threads, probe_threads
 from hornbook.nn.model import Student
-from hornbook.nn.optim import Name, Optimizer, schedule
+from hornbook.nn.optim import Optimizer, schedule
 from hornbook.nn.shape import Shape
 
 CHECKPOINT, CURVE = "checkpoint.pt", "curve.jsonl"
@@ -32,33 +33,6 @@ VAL_TOKENS = 16_384
 """Tokens of held-out text looked at for a row of the curve; the exam afterwards looks at all."""
 PATIENCE, SLOW = 8, 3.0
 """So many steps in a row, so many times slower than the probe promised, mean a neighbour has come."""
-
-
-@dataclass(frozen=True, slots=True)
-class Course:
-    """How a student is taught; with the shape, the tokens and the thread count, it fixes the weights.
-
-    Args:
-        length: tokens a window predicts.
-        batch: windows a step.
-        steps: optimizer steps.
-        lr: highest learning rate.
-        optimizer: `adamw` or `muon`.
-        seed: of the first weights and of the order of windows.
-        warmup: steps of rising learning rate.
-        validations: how often the held-out loss is taken on the way.
-        bf16: bfloat16 autocast (weights, gradients and optimizer stay float32).
-    """
-
-    length: int
-    batch: int
-    steps: int
-    lr: float
-    optimizer: Name
-    seed: int
-    warmup: int
-    validations: int
-    bf16: bool
 
 
 @dataclass(slots=True)

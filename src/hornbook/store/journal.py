@@ -129,9 +129,7 @@ class JournalWriter:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._lock, self.path = _claim(folder)
-        self._queue: queue.SimpleQueue[tuple[str, tuple[object, ...], Future[None]] | None] = (
-            queue.SimpleQueue()
-        )
+        self._queue: queue.SimpleQueue[tuple[str, tuple[object, ...], Future[None]] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="journal", daemon=True)
 
     def __enter__(self) -> Self:
@@ -202,9 +200,7 @@ class JournalWriter:
         connection.close()
 
     @staticmethod
-    def _commit(
-        connection: sqlite3.Connection, batch: list[tuple[str, tuple[object, ...], Future[None]]]
-    ) -> None:
+    def _commit(connection: sqlite3.Connection, batch: list[tuple[str, tuple[object, ...], Future[None]]]) -> None:
         try:
             connection.execute("BEGIN IMMEDIATE")
             for statement, values, _ in batch:

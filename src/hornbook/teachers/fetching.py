@@ -163,7 +163,7 @@ def _receive(response: http.client.HTTPResponse, part: Path, have: int, tick: Ti
             file.write(block)
             done += len(block)
             tick(done, total)
-    return done == total or total == have
+    return total in (done, have)
 
 
 def _tag(part: Path) -> Path:

@@ -93,10 +93,7 @@ def worth_measuring(layout: Layout, tried: Sequence[Layout], rate: float, best: 
 
 def cores() -> int:
     """How many processors this process may use: its affinity, cut by a container's quota."""
-    if hasattr(os, "sched_getaffinity"):
-        allowed = len(os.sched_getaffinity(0))
-    else:
-        allowed = os.cpu_count() or 1
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min(allowed, _quota() or allowed))
 
 

@@ -16,10 +16,14 @@ from typing import Any
 import orjson
 import xllamacpp
 
-from hornbook.core.asking import TeacherError
+from hornbook.core.asking import ErrorClass, TeacherError
 from hornbook.core.errors import HornbookError
 
 PROBE_PROMPT = "Once upon a time, there was a little"
+
+
+class Left(TeacherError):
+    """A reply that was left before its end, because `stop` said so."""
 
 
 class Copy:
@@ -59,20 +63,24 @@ class Copy:
                 fix="see that the file is whole and memory suffices: fewer slots, a smaller context, copies: 1",
             ) from error
 
-    def ask(self, chat: bool, body: dict[str, Any], stop: Callable[[], bool], heard: Callable[[], None]) -> bytes:
+    def ask(
+        self, chat: bool, body: dict[str, Any], stop: Callable[[], bool], heard: Callable[[], None], bound: bool = False
+    ) -> bytes:
         """Write one reply; blocks.
 
         Args:
             chat: whether the body has messages, to be put into the model's own chat template.
-            body: as OpenAI has it; `json_schema` or `grammar` bind the reply.
+            body: as OpenAI has it, and what llama.cpp has besides (`grammar`, `ignore_eos` …).
             stop: asked at every token; true leaves the reply.
             heard: called at every token.
+            bound: whether the body's grammar makes JSON, so that any other reply is an error.
 
         Returns:
             The JSON of OpenAI's chat or completion reply.
 
         Raises:
-            TeacherError: refused by llama.cpp, or left.
+            TeacherError: refused by llama.cpp.
+            Left: stopped.
         """
         chunks: list[dict[str, Any]] = []
 
@@ -87,7 +95,10 @@ class Copy:
             call(sent, take)
         except (ValueError, TypeError, RuntimeError) as error:
             raise TeacherError(f"llama.cpp: {error}", kind="rejected", retry=False) from error
-        return orjson.dumps(_joined(chunks, chat))
+        reply = _joined(chunks, chat)
+        if bound:
+            _check_bound(reply["choices"][0])
+        return orjson.dumps(reply)
 
     def probe(self, seconds: float, slots: int) -> int:
         """How many tokens all slots together write in a time; blocks."""
@@ -118,7 +129,7 @@ def _quietly(write: Callable[[int], None], number: int) -> None:
     """A probe is left before its end on purpose."""
     try:
         write(number)
-    except TeacherError:
+    except Left:
         return
 
 
@@ -126,7 +137,8 @@ def _joined(chunks: list[dict[str, Any]], chat: bool) -> dict[str, Any]:
     """The chunks of a stream as one reply.
 
     Raises:
-        TeacherError: the stream holds an error, or has no end.
+        TeacherError: the stream holds an error.
+        Left: it has no end.
     """
     text: list[str] = []
     places: list[Any] = []
@@ -142,7 +154,7 @@ def _joined(chunks: list[dict[str, Any]], chat: bool) -> dict[str, Any]:
             places += (choice.get("logprobs") or {}).get("content") or []
             finish = choice.get("finish_reason") or finish
     if finish is None:
-        raise TeacherError("the reply was left before its end")
+        raise Left("the reply was left before its end")
     choice = {"index": 0, "finish_reason": finish, "logprobs": {"content": places} if places else None}
     whole = "".join(text)
     choice |= {"message": {"role": "assistant", "content": whole}} if chat else {"text": whole}
@@ -152,23 +164,42 @@ def _joined(chunks: list[dict[str, Any]], chat: bool) -> dict[str, Any]:
 def _error(error: dict[str, Any]) -> TeacherError:
     long = error.get("type") == "exceed_context_size_error"
     broken = int(error.get("code") or 500) >= 500
-    kind = "length" if long else "transport" if broken else "rejected"
+    kind: ErrorClass = "length" if long else "transport" if broken else "rejected"
     return TeacherError(f"llama.cpp: {error.get('message', error)}", kind=kind, retry=broken)
 
 
 def bound_by(schema: dict[str, Any]) -> dict[str, Any]:
     """The body's field that binds a reply to a JSON schema, written without white space between tokens.
 
-    Small models left free in their white space write newlines until the reply is cut.
+    Small models left free in their white space write newlines until the reply is cut. What the runtime
+    cannot enforce (`uniqueItems`, `not`) it leaves out: the stage that asked checks what it reads.
 
     Raises:
         TeacherError: llama.cpp cannot make a grammar of the schema.
     """
-    compact = {**schema, "x-guidance": {"whitespace_flexible": False}}
+    compact = {**schema, "x-guidance": {"whitespace_flexible": False, "lenient": True}}
     try:
         return {"grammar": xllamacpp.json_schema_to_grammar(compact)}
     except (ValueError, RuntimeError, TypeError) as error:
         raise TeacherError(f"llama.cpp: schema: {error}", kind="rejected", retry=False) from error
+
+
+def _check_bound(choice: dict[str, Any]) -> None:
+    """llama.cpp writes freely where it could make nothing of a grammar, and does not say so.
+
+    Raises:
+        TeacherError: the text is no JSON.
+    """
+    text = choice["message"]["content"] if "message" in choice else choice["text"]
+    try:
+        if choice["finish_reason"] == "stop":
+            orjson.loads(text)
+        elif text[:1] not in '{["-0123456789tfn':
+            raise ValueError(f"it begins with {text[:20]!r}")
+    except ValueError as error:
+        raise TeacherError(
+            f"llama.cpp could not bind the reply to the schema: {error}", kind="rejected", retry=False
+        ) from error
 
 
 def machine() -> tuple[int, bool]:

@@ -14,12 +14,15 @@ from typing import Any, Self
 
 from hornbook.core.asking import Raw, Request, TeacherError
 from hornbook.teachers.layout import WINDOW_SECONDS, Layout, choose, cores, layouts, memory_limit, worth_measuring
-from hornbook.teachers.llama import Copy, bound_by, machine
+from hornbook.teachers.llama import Copy, Left, bound_by, machine
 from hornbook.teachers.shaping import shape
 from hornbook.teachers.spec import TeacherSpec
 
 PROBE_SECONDS = 0.8
 """How long each layout is measured; 100 tokens at the slowest rate worth having."""
+DRAIN_SECONDS = 5.0
+"""How long replies under way are waited for before threads are measured again. Then they are left and
+begun anew: at 5 tokens/s, waiting for eight halves of a story would take minutes."""
 
 
 class Local:
@@ -52,6 +55,8 @@ class Local:
         self._open = asyncio.Event()
         self._idle = asyncio.Event()
         self._leaving = threading.Event()
+        self._moving = threading.Event()
+        self._laying = threading.Lock()
         self._active = self._fewest = self._tokens = 0
 
     async def __aenter__(self) -> Self:
@@ -84,7 +89,7 @@ class Local:
         pool, self._pool = self._pool, None
         if pool is not None:
             await asyncio.to_thread(pool.shutdown)
-        await asyncio.to_thread(self._resize, Layout(0, 1))
+        await asyncio.to_thread(self._end)
 
     async def ask(self, request: Request) -> Raw:
         """Write one reply.
@@ -93,26 +98,38 @@ class Local:
             TeacherError: refused, too long for the context, or late.
         """
         chat, body = self._body(request)
-        await self._open.wait()
+        bound = request.schema is not None
+        left = threading.Event()
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(self._spec.timeout):
+                while True:
+                    await self._open.wait()
+                    try:
+                        return Raw(await asyncio.shield(self._start(chat, body, left, bound)), time.monotonic() - began)
+                    except Left:
+                        if self._leaving.is_set():
+                            raise
+        except TimeoutError as error:
+            raise TeacherError(f"no reply within {self._spec.timeout:g} s with {self.layout}") from error
+        finally:
+            left.set()
+
+    def _start(self, chat: bool, body: dict[str, Any], left: threading.Event, bound: bool) -> asyncio.Future[bytes]:
+        """Begin to write in the copy that has least to do."""
         if self._pool is None:
             raise RuntimeError("the teacher is not open: use `async with`")
-        left = threading.Event()
         copy = min(self._copies, key=lambda one: one.outstanding)
         copy.outstanding += 1
         self._active += 1
         self._idle.clear()
-        began = time.monotonic()
-        work = asyncio.get_running_loop().run_in_executor(
-            self._pool, copy.ask, chat, body, lambda: left.is_set() or self._leaving.is_set(), self._heard
-        )
-        work.add_done_callback(lambda _: self._done(copy))
-        try:
-            async with asyncio.timeout(self._spec.timeout):
-                return Raw(await asyncio.shield(work), time.monotonic() - began)
-        except TimeoutError as error:
-            raise TeacherError(f"no reply within {self._spec.timeout:g} s; threads: {self.layout}") from error
-        finally:
-            left.set()
+
+        def stop() -> bool:
+            return left.is_set() or self._moving.is_set() or self._leaving.is_set()
+
+        work = asyncio.get_running_loop().run_in_executor(self._pool, copy.ask, chat, body, stop, self._heard, bound)
+        work.add_done_callback(lambda done: self._done(copy, done))
+        return work
 
     def _body(self, request: Request) -> tuple[bool, dict[str, Any]]:
         """Whether it is a chat, and the body in llama.cpp's words."""
@@ -125,7 +142,9 @@ class Local:
         body.setdefault("seed", int(request.key()[:8], 16) & 0x7FFFFFFF)
         return chat, body
 
-    def _done(self, copy: Copy) -> None:
+    def _done(self, copy: Copy, work: asyncio.Future[bytes]) -> None:
+        if not work.cancelled():
+            work.exception()
         copy.outstanding -= 1
         self._active -= 1
         self._fewest = min(self._fewest, self._active)
@@ -147,8 +166,9 @@ class Local:
 
     def _settle(self) -> None:
         """Choose a layout and take it; blocks."""
-        layout, rate = choose(self._tried, self._measure)
-        self._resize(layout)
+        with self._laying:
+            layout, rate = choose(self._tried, self._measure)
+            self._resize(layout)
         self.layout, self.rate = layout, rate
         self.concurrency = layout.copies * self._spec.slots
         measured = f", {rate:.0f} tokens/s measured" if rate else ""
@@ -158,8 +178,8 @@ class Local:
         """Tokens/s of a layout with all slots writing; blocks."""
         self._resize(layout)
         with ThreadPoolExecutor(layout.copies) as pool:
-            counts = list(pool.map(lambda copy: copy.probe(PROBE_SECONDS, self._spec.slots), self._copies))
-        return sum(counts) / PROBE_SECONDS
+            counts = pool.map(lambda copy: copy.probe(PROBE_SECONDS, self._spec.slots), self._copies)
+            return sum(counts, 0.0) / PROBE_SECONDS
 
     def _resize(self, layout: Layout) -> None:
         """Have exactly these copies; blocks."""
@@ -169,6 +189,10 @@ class Local:
         while len(self._copies) < layout.copies:
             self._copies.append(Copy(self._path, layout.threads, self._spec.slots, self._spec.context))
         self.layout = layout
+
+    def _end(self) -> None:
+        with self._laying:
+            self._drop(0)
 
     def _drop(self, keep: int) -> None:
         while len(self._copies) > keep:
@@ -191,10 +215,14 @@ class Local:
             best = max(best, rate)
 
     async def _again(self) -> None:
-        """Wait until nothing is being written, choose anew, go on."""
+        """Let what is nearly written be ended, leave the rest to be begun again, choose anew, go on."""
         self._open.clear()
         try:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._idle.wait(), DRAIN_SECONDS)
+            self._moving.set()
             await self._idle.wait()
             await asyncio.to_thread(self._settle)
         finally:
+            self._moving.clear()
             self._open.set()

@@ -273,5 +273,3 @@ def _shown(url: str) -> str:
 
 def _hidden(text: str, key: str) -> str:
     return text.replace(key, "…") if key else text
-
-

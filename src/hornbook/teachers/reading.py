@@ -47,7 +47,7 @@ def read_reply(key: str, raw: Raw) -> Reply:
     text, refusal = _text(choice)
     if text is None:
         return bad("parse", f"no text in the reply: {_shown(raw.body)}")
-    said = {
+    said: dict[str, Any] = {
         "text": text,
         "finish": _string(choice.get("finish_reason")),
         "logprobs": choice.get("logprobs"),

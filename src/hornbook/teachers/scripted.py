@@ -174,7 +174,7 @@ TURNS = (
 
 def _story(prompt: str, rng: random.Random) -> str:
     """A story of six to nine sentences; the last long words of the prompt are in it."""
-    wanted = [w for w in dict.fromkeys(re.findall(r"[a-z]{3,12}", prompt.lower()))][-3:]
+    wanted = list(dict.fromkeys(re.findall(r"[a-z]{3,12}", prompt.lower())))[-3:]
     name, friend = rng.sample(NAMES, 2)
 
     def fill(turn: str) -> str:

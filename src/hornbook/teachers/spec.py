@@ -70,9 +70,7 @@ class TeacherSpec(BaseModel):
     concurrency: int = knob(
         64, help="requests under way at once (openai, scripted; local: slots × copies)", unit="requests", ge=1
     )
-    timeout: float = knob(
-        600.0, help="longest wait for one reply", unit="seconds", gt=0, source="openai-python: 600 s"
-    )
+    timeout: float = knob(600.0, help="longest wait for one reply", unit="seconds", gt=0, source="openai-python: 600 s")
     key_env: str = knob(
         "",
         help="name of the environment variable that holds the API key; empty: OPENAI_API_KEY, sent only over "
@@ -94,9 +92,7 @@ class TeacherSpec(BaseModel):
     frequency_penalty: float | None = knob(None, help="lower tokens by how often they came", ge=-2, le=2, source=API)
     presence_penalty: float | None = knob(None, help="lower tokens that came at all", ge=-2, le=2, source=API)
     stop: tuple[str, ...] | None = knob(None, help="texts that end the reply")
-    seed: int | None = knob(
-        None, help="of the sampling; local without one: from the request's key", ge=0, lt=2**31
-    )
+    seed: int | None = knob(None, help="of the sampling; local without one: from the request's key", ge=0, lt=2**31)
     logprobs: bool | int | None = knob(None, help="ask for log probabilities (chat: true; completion: how many)")
     top_logprobs: int | None = knob(None, help="log probabilities of this many tokens at each place", ge=0, le=20)
     extra: dict[str, Any] = knob(
@@ -105,7 +101,9 @@ class TeacherSpec(BaseModel):
 
     slots: int = knob(8, help="local: requests written side by side by one copy", unit="requests", ge=1, le=256)
     context: int = knob(2048, help="local: longest prompt and reply together", unit="tokens", ge=128)
-    threads: int | Literal["auto"] = knob("auto", help="local: processor threads in all; auto: measured", unit="threads")
+    threads: int | Literal["auto"] = knob(
+        "auto", help="local: processor threads in all; auto: measured", unit="threads"
+    )
     copies: int | Literal["auto"] = knob(
         "auto", help="local: copies of the weights that share the threads; auto: one a thread where memory allows"
     )

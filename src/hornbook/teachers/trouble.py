@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -108,6 +109,6 @@ def retry_after(headers: Mapping[str, str], now: float | None = None) -> float |
 
 
 def _bounded(seconds: float) -> float | None:
-    if seconds != seconds:
+    if math.isnan(seconds):
         return None
     return min(max(0.0, seconds), LONGEST_WAIT)

@@ -50,4 +50,4 @@ def test_evidence_says_the_number_and_the_limit() -> None:
 
 
 def test_chinese_words_are_characters() -> None:
-    assert outcome(Length(min_words=40), documents([STORIES[3]]))[1]["d0"][1] == "quality.words = 39 < 40"
+    assert outcome(Length(min_words=43), documents([STORIES[3]]))[1]["d0"][1] == "quality.words = 42 < 43"

@@ -138,4 +138,4 @@ def test_a_limit_outside_its_bounds_is_refused() -> None:
 
 def test_a_ten_megabyte_line_is_marked() -> None:
     table = mark(Repetition(), documents(["x" * 10_000_000, "ab cd " * 1_700_000]))
-    assert table.column("quality.top_2gram").to_pylist() == [None, 1.0]
+    assert table.column("quality.top_2gram").to_pylist() == [None, pytest.approx(5 / 6)]

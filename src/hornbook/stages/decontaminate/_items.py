@@ -103,12 +103,15 @@ def _parts(row: dict[str, Any], where: str) -> tuple[tuple[str, ...], tuple[str,
 
 
 def _query(query: str, offered: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """A multiple choice query without its labels; a question about a passage counts alone as well."""
+    """A multiple choice query without its labels, and with the one inside; a question about a passage counts
+    alone as well."""
     body, *listed = _CHOICES.split(_ANSWER.sub("", query), maxsplit=1)
     if listed:
         offered = [_LETTER.sub("", line) for line in listed[0].splitlines()]
     choices = tuple(str(choice) for choice in offered) if isinstance(offered, list) else ()
-    of_passage = body.lstrip().lower().startswith("passage")
-    context, *question = _INNER.split(_LABEL.sub("", body), maxsplit=1)
-    whole = " ".join([context, *question])
-    return ((whole, *question) if of_passage else (whole,)), choices
+    bare = _LABEL.sub("", body)
+    context, *question = _INNER.split(bare, maxsplit=1)
+    if not question:
+        return (bare,), choices
+    whole = f"{context} {question[0]}"
+    return (whole, question[0] if body.lstrip().lower().startswith("passage") else bare), choices

@@ -8,7 +8,7 @@ of a file and between files, in any order.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import orjson
@@ -27,18 +27,29 @@ MISFITS = (pa.ArrowException, OverflowError)
 _EXACT = 2.0**63
 
 
-def column(values: Sequence[Any]) -> pa.Array:
-    """Any JSON values (None, bool, int, float, str, list, dict): typed where they agree, else text."""
+def column(values: Sequence[Any], exact: Callable[[Sequence[Any]], list[Any]] = list) -> pa.Array:
+    """Any JSON values (None, bool, int, float, str, list, dict): typed where they agree, else text.
+
+    Args:
+        values: one a row.
+        exact: gives the values again, with whole numbers that the parser rounded to fractions in full.
+    """
     try:
         array = pa.array(values, pa.string())
     except MISFITS:
         try:
             array = pa.array(values)
         except MISFITS:
-            return text_of(values)
+            return text_of(exact(values))
     if array.null_count == len(array):
         return pa.nulls(len(array))
-    return array if _plain_enough(array.type) else text_of(values)
+    if not _plain_enough(array.type) or _hides_booleans(values, array.type):
+        return text_of(exact(values))
+    if _beyond(array):
+        values = exact(values)
+        if any(isinstance(value, int) and abs(value) >= 2**63 for value in values):
+            return text_of(values)
+    return array
 
 
 def text_of(values: Sequence[Any]) -> pa.Array:
@@ -54,12 +65,24 @@ def to_json(value: Any) -> str:
         return json.dumps(value, default=str, ensure_ascii=False)
 
 
-def beyond(array: pa.Array) -> bool:
+def _beyond(array: pa.Array) -> bool:
     """Whether fractions are so big that they may be whole numbers that lost digits."""
     if not pa.types.is_floating(array.type):
         return False
     most = pc.max(pc.abs(array)).as_py()
     return most is not None and most >= _EXACT
+
+
+def _hides_booleans(values: Sequence[Any], kind: pa.DataType) -> bool:
+    """Whether there are booleans where the type has numbers: Arrow takes true beside 2.5 for 1.0."""
+    if _is_number(kind):
+        return bool in set(map(type, values))
+    if pa.types.is_list(kind):
+        return _hides_booleans([inner for value in values if value for inner in value], kind.value_type)
+    if pa.types.is_struct(kind):
+        rows = [value for value in values if value]
+        return any(_hides_booleans([row.get(field.name) for row in rows], field.type) for field in kind)
+    return False
 
 
 def _plain_enough(kind: pa.DataType) -> bool:

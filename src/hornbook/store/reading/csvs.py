@@ -128,9 +128,7 @@ def _replaced(value: str) -> str:
     return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
-def _found(
-    header: list[str], rows: list[list[str]], numbers: list[int], faults: list[Fault], how: How
-) -> Found:
+def _found(header: list[str], rows: list[list[str]], numbers: list[int], faults: list[Fault], how: How) -> Found:
     if not rows:
         return Found(faults=faults)
     if not any(how.source(need) in header for need in how.need):

@@ -151,7 +151,7 @@ class _Text:
         at = error.pos if isinstance(error, json.JSONDecodeError) else self.at
         said = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
         place = self.before + len(_raw(self.text[:at]))
-        reason = "json" if self.ended else "too_long"
+        reason = "too_long" if len(self.text) - self.at > PIECE_BYTES else "json"
         detail = f"{said} at byte {place + 1:,}; nothing after it is read"
         return Fault(number, reason, detail, sound(self.text[self.at : self.at + SHOWN]))
 

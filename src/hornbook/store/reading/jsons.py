@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -16,7 +18,7 @@ import orjson
 import pyarrow as pa
 
 from hornbook.core.documents import MESSAGES, PIECE_BYTES, PIECE_ROWS
-from hornbook.store.reading.columns import MISFITS, beyond, column, text_of, to_json
+from hornbook.store.reading.columns import MISFITS, column, to_json
 from hornbook.store.reading.layout import Batch, Fault, Found, How, has_need, shown, sound
 from hornbook.store.reading.places import File
 from hornbook.store.reading.streams import Broken, Long, blocks, records
@@ -47,26 +49,22 @@ def parse(lines: Sequence[bytes | Long], first: int, how: How) -> Found:
     """Lines of JSON as columns; line `first` is the first of them."""
     try:
         rows = [orjson.loads(line) for line in lines]  # type: ignore[arg-type]
-        table = _table(rows, how, check=True)
+        table = _table(rows, lines, how, check=True)
         numbers = np.arange(first, first + len(rows), dtype=np.int64)
         faults: list[Fault] = []
     except (ValueError, TypeError, KeyError, RecursionError, *MISFITS):
         rows, lines, numbers, faults = _one_by_one(lines, first, how)
         if not rows:
             return Found(faults=faults)
-        table = _table(rows, how, check=False)
-    for at, name in enumerate(table.column_names):
-        if beyond(table.column(at)):
-            exact = _exact(lines, rows, name)
-            if exact is not None:
-                table = table.set_column(at, name, exact)
+        table = _table(rows, lines, how, check=False)
     return Found(Batch(table, numbers), faults)
 
 
-def _table(rows: list[dict[str, Any]], how: How, *, check: bool) -> pa.Table:
+def _table(rows: list[dict[str, Any]], lines: Sequence[bytes | Long], how: How, *, check: bool) -> pa.Table:
     """Columns of rows.
 
     Args:
+        lines: what the rows were read from.
         check: raise (KeyError, TypeError, ValueError …) unless every row is an object that has what is
             needed and only a bounded number of keys: the quick way, for rows nobody has looked at.
     """
@@ -84,7 +82,7 @@ def _table(rows: list[dict[str, Any]], how: How, *, check: bool) -> pa.Table:
     wanted = how.wanted()
     for key in keys if wanted is None else [key for key in wanted if key in keys]:
         if key not in columns:
-            columns[key] = column([row.get(key) for row in rows])
+            columns[key] = column([row.get(key) for row in rows], partial(_exact, lines=lines, key=key))
     return pa.table({key: columns[key] for key in keys if key in columns})
 
 
@@ -104,9 +102,7 @@ def _one_by_one(
         if isinstance(row, dict):
             fresh = [key for key in row if key not in keys]
             if len(keys) + len(fresh) > COLUMNS:
-                row = Fault(
-                    number, "columns", f"more than {COLUMNS:,} different keys with the lines before it"
-                )
+                row = Fault(number, "columns", f"more than {COLUMNS:,} different keys with the lines before it")
             else:
                 keys |= dict.fromkeys(fresh)
         if isinstance(row, Fault):
@@ -134,9 +130,7 @@ def _row(line: bytes | Long, number: int, how: How) -> dict[str, Any] | Fault:
             value = _mended(line)
         except (ValueError, RecursionError) as second:
             return Fault(number, "json", str(second))
-    return (
-        value if isinstance(value, dict) else Fault(number, "not_object", f"a {_word(value)}, not an object")
-    )
+    return value if isinstance(value, dict) else Fault(number, "not_object", f"a {_word(value)}, not an object")
 
 
 def _why(line: bytes, error: orjson.JSONDecodeError) -> tuple[str, str]:
@@ -183,15 +177,11 @@ def _needed(row: dict[str, Any], number: int, how: How) -> dict[str, Any] | Faul
     return row if have else Fault(number, "no_text", "; ".join(said))
 
 
-def _exact(lines: Sequence[bytes | Long], rows: list[dict[str, Any]], key: str) -> pa.Array | None:
-    """Whole numbers beyond 64 bits, which orjson rounds, as text with every digit; None if there are none."""
-    values: list[Any] = []
-    for line, row in zip(lines, rows, strict=True):
-        value = row.get(key)
+def _exact(values: Sequence[Any], lines: Sequence[bytes | Long], key: str) -> list[Any]:
+    """The values, with every digit of whole numbers beyond 64 bits, which orjson takes for fractions."""
+    found = list(values)
+    for at, value in enumerate(found):
         if isinstance(value, float) and abs(value) >= 2.0**63:
-            try:
-                value = json.loads(line).get(key)  # type: ignore[arg-type]
-            except (ValueError, RecursionError):
-                value = row[key]
-        values.append(value)
-    return text_of(values) if any(isinstance(v, int) and abs(v) >= 2**63 for v in values) else None
+            with suppress(ValueError, RecursionError):
+                found[at] = json.loads(lines[at])[key]  # type: ignore[arg-type]
+    return found

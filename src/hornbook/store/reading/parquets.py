@@ -37,9 +37,7 @@ def read_parquet(file: File, how: How) -> Iterator[Found]:
             number += rows
 
 
-def _read_group(
-    parquet: pq.ParquetFile, group: int, names: list[str], number: int, how: How
-) -> Iterator[Found]:
+def _read_group(parquet: pq.ParquetFile, group: int, names: list[str], number: int, how: How) -> Iterator[Found]:
     about = parquet.metadata.row_group(group)
     wanted = how.wanted()
     columns = names if wanted is None else [name for name in wanted if name in names]

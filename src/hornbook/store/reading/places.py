@@ -82,9 +82,7 @@ def expand(paths: str | Sequence[str], kind: Kind | Literal["auto"] = "auto") ->
     for path in [paths] if isinstance(paths, str) else paths:
         files = _files(path)
         if not files:
-            raise UserError(
-                f"no files in {path}", where=path, fix="check the path; hidden files are not read"
-            )
+            raise UserError(f"no files in {path}", where=path, fix="check the path; hidden files are not read")
         for file in sorted(files, key=lambda file: file.name):
             found.setdefault(file.path, _typed(file, kind))
     return _told_apart(list(found.values()))

@@ -49,9 +49,7 @@ def list_url(url: str) -> list[File]:
     except Exception as error:
         fix = "check the URL, the network and your rights"
         raise UserError(f"cannot list {url}: {error}", where=url, fix=fix) from error
-    files = [
-        _file(system, match, root, info) for match, info in found.items() if info.get("type") != "directory"
-    ]
+    files = [_file(system, match, root, info) for match, info in found.items() if info.get("type") != "directory"]
     return [file for file in files if not hidden(PurePosixPath(file.name).parts)]
 
 
