@@ -162,6 +162,7 @@ def changed(recipe, knob):
     raise AssertionError(f"no other value found for the knob {knob}")
 
 
+@pytest.mark.filterwarnings("ignore:Pydantic serializer")
 @pytest.mark.parametrize("stage", STAGES)
 def test_the_key_covers_every_knob_and_input(stage, here):
     recipe = recipe_of(stage, example_of(stage), Path("contract"))

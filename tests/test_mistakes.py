@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 import subprocess
 import sys
@@ -102,7 +103,7 @@ def test_a_folder_that_cannot_be_written(here):
 )
 def test_a_full_disk_is_said_and_the_run_goes_on_afterwards(here):
     (here / "small").mkdir()
-    write_jsonl(here / "big.jsonl", [{"id": str(n), "text": f"{n} " * 50_000} for n in range(40)])
+    write_jsonl(here / "big.jsonl", [{"id": str(n), "text": noise(n)} for n in range(40)])
     script = (
         f"mount -t tmpfs -o size=300k none {here / 'small'} && "
         f"{sys.executable} -m hornbook step quality.length big.jsonl --out small/out"
@@ -112,6 +113,12 @@ def test_a_full_disk_is_said_and_the_run_goes_on_afterwards(here):
     )
     says(done, 1, "no space left", "fix")
     assert last_json(hornbook("step", "quality.length", "big.jsonl", "--out", "small/out", "--json", cwd=here))
+
+
+def noise(seed: int) -> str:
+    """Words that do not compress to nothing."""
+    draw = random.Random(seed)
+    return " ".join(f"{draw.getrandbits(40):x}" for _ in range(5_000))
 
 
 def test_empty_input(here):

@@ -7,8 +7,8 @@ import click
 from hornbook.cli.common import json_option, print_json
 
 _WHERE = {
-    "bash": "eval in ~/.bashrc: eval \"$(hornbook completion bash)\"",
-    "zsh": "eval in ~/.zshrc, after compinit: eval \"$(hornbook completion zsh)\"",
+    "bash": 'eval in ~/.bashrc: eval "$(hornbook completion bash)"',
+    "zsh": 'eval in ~/.zshrc, after compinit: eval "$(hornbook completion zsh)"',
     "fish": "save: hornbook completion fish > ~/.config/fish/completions/hornbook.fish",
 }
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TextIO
 
+from hornbook.cli.meter import Clock, Meter, outcome, spell
 from hornbook.cli.safe import line
 from hornbook.engine.events import Event, Listener, Progress, StepEvent
 
@@ -26,11 +27,6 @@ LINE_EVERY = 10.0
 
 JSON_EVERY = 0.25
 """Seconds between two progress events for a program."""
-
-SMOOTH = 12.0
-"""Seconds over which a rate is averaged (exponentially): it follows a busy neighbour, not single rows."""
-
-Clock = Callable[[], float]
 
 
 @contextmanager
@@ -63,100 +59,6 @@ def listener(stream: TextIO, *, as_json: bool = False, clock: Clock = time.monot
             yield view
     else:
         yield Lines(stream, clock)
-
-
-class Rate:
-    """Things a second, smoothed.
-
-    Args:
-        at: when counting began, seconds.
-        start: how many there were then.
-    """
-
-    def __init__(self, at: float, start: float = 0.0) -> None:
-        self._at, self._count = at, start
-        self._mean = self._weight = 0.0
-
-    def see(self, at: float, count: float) -> float:
-        """Note how many there are now; the smoothed rate."""
-        passed = at - self._at
-        if passed > 0:
-            share = 1.0 - math.exp(-passed / SMOOTH)
-            self._mean += share * ((count - self._count) / passed - self._mean)
-            self._weight += share * (1.0 - self._weight)
-            self._at, self._count = at, count
-        return max(0.0, self._mean / self._weight) if self._weight else 0.0
-
-
-class Meter:
-    """How far the running step is, and what all steps cost. One thread notes, another may draw.
-
-    Args:
-        clock: seconds, monotonic.
-    """
-
-    def __init__(self, clock: Clock) -> None:
-        self.clock = clock
-        self.began = self.step_began = clock()
-        self.step: StepEvent | None = None
-        self.last: Progress | None = None
-        self.rows_a_second = self.tokens_a_second = 0.0
-        self._usd_before = 0.0
-        self._rows: Rate | None = None
-        self._tokens: Rate | None = None
-
-    def note(self, event: Event) -> None:
-        """Remember an event; no more than a few assignments."""
-        if isinstance(event, Progress):
-            self.last = event
-            return
-        self._usd_before = self.usd
-        self.step = event if event.what == "started" else None
-        self.last, self.step_began = None, self.clock()
-        self.rows_a_second = self.tokens_a_second = 0.0
-        self._rows = self._tokens = None
-
-    @property
-    def usd(self) -> float:
-        """US dollars spent in this execution."""
-        last = self.last
-        return self._usd_before + (last.usd if last else 0.0)
-
-    def measure(self) -> None:
-        """Bring the rates up to date; called when something is drawn, not on every event."""
-        last = self.last
-        if last is None:
-            return
-        now, rows, tokens = self.clock(), self._rows, self._tokens
-        if rows is None or tokens is None:
-            rows, tokens = self._rows, self._tokens = Rate(self.step_began), Rate(self.step_began)
-        self.rows_a_second = rows.see(now, last.done - last.cached)
-        self.tokens_a_second = tokens.see(now, last.tokens)
-
-    def left(self) -> float | None:
-        """Seconds the running step still needs, or None where nobody can say."""
-        last, rate = self.last, self.rows_a_second
-        if last is None or last.total <= 0 or rate <= 0:
-            return None
-        return max(0.0, (last.total - last.done) / rate)
-
-    def facts(self) -> list[str]:
-        """What is worth a look in the running step, most wanted first."""
-        last, step = self.last, self.step
-        if last is None or step is None:
-            return []
-        if step.kind == "job":
-            return [line(last.note, 60)] if last.note else []
-        found = [f"{speed(self.rows_a_second)} rows/s"] if self.rows_a_second else []
-        if last.tokens:
-            found.append(f"{speed(self.tokens_a_second)} tokens/s")
-        if last.kept or last.dropped:
-            found += [f"kept {last.kept:,}", f"dropped {last.dropped:,}"]
-        found += [f"{last.failed:,} failed"] if last.failed else []
-        found += [f"${self.usd:.2f}"] if self.usd or step.kind == "ask" else []
-        found += [f"{last.waiting} waiting"] if last.waiting else []
-        found += [f"{last.cached:,} from journal"] if last.cached else []
-        return found
 
 
 class Drawn:
@@ -211,14 +113,16 @@ def _bar(meter: Meter, step: StepEvent, width: int) -> Text:
 
     last = meter.last
     if last is None or last.total <= 0:
-        return Text("  working", style="dim")
+        return Text("  " + line(meter.note_text or "working", width - 2), style="dim")
     share = min(1.0, last.done / last.total)
     left = meter.left()
     many = "" if step.kind == "job" else f"{last.done:,}/{last.total:,}  "
     said = f"  {many}{share:4.0%}" + (f"  left {spell(left)}" if left is not None else "")
     room = max(4, min(40, width - 2 - max(len(said), 34)))
     full = round(share * room)
-    return Text.assemble("  ", ("━" * full, "cyan"), ("─" * (room - full), "dim"), said)
+    bar = Text.assemble("  ", ("━" * full, "cyan"), ("─" * (room - full), "dim"), said)
+    bar.truncate(width, overflow="ellipsis")
+    return bar
 
 
 def _fitting(facts: list[str], width: int) -> Text:
@@ -239,33 +143,13 @@ def _over(event: StepEvent, seconds: float, width: int) -> Text:
     names = 24 if width >= 80 else 16
     text = Text.assemble((sign, style), f" {number} ", (line(event.step, names).ljust(names), ""))
     said = outcome(event, seconds)
-    while len(said) > 2 and text.cell_len + 2 + len("  ".join(said)) > width:
+    while len(said) > 1 and text.cell_len + 2 + len("  ".join(said)) > width:
         said.pop()
     text.append(" " + "  ".join(said))
+    text.truncate(width, overflow="ellipsis")
     if event.what == "cached":
         text.stylize("dim")
     return text
-
-
-def outcome(event: StepEvent, seconds: float) -> list[str]:
-    """What a step that is over did, in a few words each."""
-    if event.what == "failed":
-        return ["failed"]
-    manifest = event.manifest
-    found = []
-    if manifest.get("makes") == "documents":
-        found.append(f"{manifest.get('kept', 0):>7,} kept")
-        if manifest.get("dropped"):
-            found.append(f"{manifest['dropped']:,} dropped")
-    else:
-        found.append(f"{manifest.get('makes', '')}".rjust(12))
-    if event.what == "cached":
-        return [*found, "cached"]
-    found.append(spell(seconds))
-    facts = manifest.get("facts") or {}
-    if event.kind == "ask" and facts.get("tokens"):
-        found.append(f"{speed(facts.get('tokens_per_second', 0.0))} tokens/s")
-    return [*found, f"${facts['usd']:.2f}"] if facts.get("usd") else found
 
 
 class Lines:
@@ -280,6 +164,7 @@ class Lines:
         self._stream, self._clock = stream, clock
         self._meter = Meter(clock)
         self._said = clock()
+        self._noted = False
 
     def __call__(self, event: Event) -> None:
         """Hear an event."""
@@ -287,7 +172,11 @@ class Lines:
         seconds = now - meter.step_began
         if isinstance(event, Progress):
             meter.note(event)
-            if now - self._said >= LINE_EVERY and meter.step is not None:
+            if event.note and not event.total and meter.step is not None:
+                if now - self._said >= LINE_EVERY or not self._noted:
+                    self._noted = True
+                    self._write(meter.step, line(event.note, 200))
+            elif now - self._said >= LINE_EVERY and meter.step is not None:
                 meter.measure()
                 left = meter.left()
                 share = f"{event.done:,}/{event.total:,} rows" if meter.step.kind != "job" else ""
@@ -296,6 +185,7 @@ class Lines:
                 self._write(meter.step, ", ".join([share, *meter.facts(), *more]))
             return
         meter.note(event)
+        self._noted = False
         if event.what == "started":
             self._write(event, f"started ({event.use})")
         else:
@@ -340,20 +230,3 @@ class JsonLines:
 
 
 _TOLD = ("key", "makes", "rows_in", "kept", "dropped", "reasons", "seconds")
-
-
-def spell(seconds: float) -> str:
-    """A length of time: `0.4 s`, `12 s`, `1:20`, `2:03:10`."""
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    minutes, rest = divmod(whole, 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
-
-
-def speed(rate: float) -> str:
-    """A rate: `0.42`, `7.5`, `190`, `12,400`."""
-    return f"{rate:.2f}" if rate < 1 else f"{rate:.1f}" if rate < 10 else f"{rate:,.0f}"

@@ -55,14 +55,13 @@ def _list(workspace: Workspace, as_json: bool) -> None:
     if as_json:
         print_json({"runs": found})
         return
+    from hornbook.cli.meter import money
     from hornbook.cli.show import console, table
 
     if not found:
         click.echo(f"no runs in {workspace.root}: `hornbook run stories` makes one")
         return
-    rows = [
-        [r["name"], _when(r["began"]), r["status"], r["steps"], r["documents"], f"${r['usd']:.2f}"] for r in found
-    ]
+    rows = [[r["name"], _when(r["began"]), r["status"], r["steps"], r["documents"], money(r["usd"])] for r in found]
     table(console(), ["run", "when", "status", ">steps", ">documents", ">cost"], rows)
 
 
@@ -116,7 +115,7 @@ def _funnel(artifact: Artifact, cached: bool, *, whole: bool) -> dict[str, Any]:
 
 
 def _show(facts: dict[str, Any], step: str | None) -> None:
-    from hornbook.cli.live import spell
+    from hornbook.cli.meter import money, spell
     from hornbook.cli.show import console, document, heading, table
 
     out = console()
@@ -129,7 +128,7 @@ def _show(facts: dict[str, Any], step: str | None) -> None:
         spell(seconds) if seconds > 0 else "",
         f"{facts['kept']:,} documents",
         f"{facts['tokens']:,} tokens asked" if facts["tokens"] else "",
-        f"${facts['usd']:.4f}" if facts["usd"] else "",
+        money(facts["usd"]) if facts["usd"] else "",
     )
     if facts["error"]:
         from hornbook.cli.safe import block

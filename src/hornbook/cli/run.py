@@ -17,10 +17,11 @@ from hornbook.cli.common import (
     set_option,
     workers_option,
 )
+from hornbook.cli.completing import recipe_names
 
 
 @click.command(short_help="run a recipe to its end, resuming what is there")
-@click.argument("recipe")
+@click.argument("recipe", shell_complete=recipe_names)
 @set_option
 @runs_option
 @workers_option

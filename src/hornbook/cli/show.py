@@ -9,6 +9,7 @@ from hornbook.cli.safe import block, line, short
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
 
 PIPED_WIDTH = 100
 """Columns where the output is no terminal."""
@@ -54,7 +55,6 @@ def table(out: Console, heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> 
 
 def document(out: Console, row: Mapping[str, Any], *, letters: int = 600, marks: bool = True) -> None:
     """Print one document: id, where it is from, why it was dropped if it was, text, marks."""
-    from rich.padding import Padding
     from rich.text import Text
 
     head = Text(line(str(row.get("id", "")), 60), style="bold")
@@ -64,15 +64,25 @@ def document(out: Console, row: Mapping[str, Any], *, letters: int = 600, marks:
     if row.get("reason"):
         said = f"dropped: {line(str(row['reason']))}"
         evidence = f" ({line(str(row['evidence']), 200)})" if row.get("evidence") else ""
-        out.print(Padding(Text(said + evidence, style="red"), (0, 0, 0, 2)))
+        indented(out, said + evidence, 2, "red")
     if row.get("prompt") and row.get("prompt") != row.get("text"):
-        out.print(Padding(Text("prompt: " + block(str(row["prompt"]), letters), style="dim"), (0, 0, 0, 2)))
-    out.print(Padding(Text(block(str(row.get("text") or ""), letters)), (0, 0, 0, 2)))
+        indented(out, "prompt: " + block(str(row["prompt"]), letters), 2, "dim")
+    indented(out, block(str(row.get("text") or ""), letters), 2)
     values = {name: value for name, value in row.items() if name not in _OWN_LINE and value is not None}
     if marks and values:
         said = " · ".join(f"{line(name, 40)} {short(value)}" for name, value in values.items())
-        out.print(Padding(Text(said, style="dim"), (0, 0, 0, 2)))
+        indented(out, said, 2, "dim")
     out.print()
+
+
+def indented(out: Console, text: str | Text, by: int, style: str = "") -> None:
+    """Print text that wraps, every line with a margin of `by` columns; `text` must be harmless already."""
+    from rich.text import Text
+
+    whole = Text(text, style=style) if isinstance(text, str) else text
+    for part in whole.wrap(out, max(8, out.width - by)):
+        part.rstrip()
+        out.print(Text(" " * by).append_text(part), soft_wrap=True)
 
 
 def heading(out: Console, text: str, *more: str) -> None:

@@ -18,12 +18,13 @@ from hornbook.cli.common import (
     value_of,
     workers_option,
 )
+from hornbook.cli.completing import stage_names
 
 _KNOB = re.compile(r"^([A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*)=(.*)$", re.DOTALL)
 
 
 @click.command(short_help="run one stage alone on files")
-@click.argument("stage")
+@click.argument("stage", shell_complete=stage_names)
 @click.argument("rest", nargs=-1, metavar="[INPUT]… [KNOB=VALUE]…")
 @click.option(
     "--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder for the result."

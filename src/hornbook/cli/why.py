@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from hornbook.engine.history import History, Passage
 
-_TEXTS = ("text", "prompt", "messages")
+_TEXTS = ("text", "prompt", "messages", "reply as it came")
 
 
 @click.command(short_help="one document's whole history through a run")
@@ -68,7 +68,7 @@ def _show(run: str, found: History) -> None:
         _passage(out, passage)
         for asked in found.requests:
             if asked["step"] == passage.step:
-                _asked(out, asked)
+                _asked(out, asked, passage)
     for step, split in found.split.items():
         out.print()
         heading(out, step, f"in the {split} split")
@@ -83,26 +83,25 @@ def _verdict(found: History) -> str:
 
 def _passage(out: Console, passage: Passage) -> None:
     """A step: what it added, or why it stopped the document."""
-    from rich.padding import Padding
-    from rich.text import Text
-
     from hornbook.cli.safe import line
-    from hornbook.cli.show import heading
+    from hornbook.cli.show import heading, indented
 
     gone = passage.dropped is not None
     heading(out, f"{'✗' if gone else '→'} {passage.step}", passage.use, "" if passage.added or gone else "no change")
     _values(out, {name: value for name, value in passage.added.items() if name != "id"})
     if gone:
-        said = f"dropped: {line(str(passage.dropped))}" + (f" ({line(passage.evidence, 400)})" if passage.evidence else "")
-        out.print(Padding(Text(said, style="bold red"), (0, 0, 0, 4)))
+        said = f"dropped: {line(str(passage.dropped))}" + (
+            f" ({line(passage.evidence, 400)})" if passage.evidence else ""
+        )
+        indented(out, said, 4, "bold red")
 
 
-def _asked(out: Console, asked: dict[str, Any]) -> None:
-    """The request as it was sent, and the reply as it came."""
+def _asked(out: Console, asked: dict[str, Any], passage: Passage) -> None:
+    """The request as it was sent, and the reply as it came, where they are not what the row shows."""
     from hornbook.cli.safe import short
 
     request, reply = asked["request"] or {}, asked["reply"] or {}
-    facts: dict[str, Any] = {"request": asked["key"], "model": request.get("model")}
+    facts: dict[str, Any] = {"journal": asked["key"], "model": request.get("model")}
     facts["params"] = short(request["params"], 200) if request.get("params") else None
     if reply.get("seconds") is not None:
         facts["tokens"] = f"{reply['prompt_tokens']:,} prompt, {reply['completion_tokens']:,} reply"
@@ -110,22 +109,27 @@ def _asked(out: Console, asked: dict[str, Any]) -> None:
         facts["finish"] = reply["finish"]
     if reply.get("error"):
         facts["failed"] = f"{reply['error']}: {reply['detail']}"
+    messages = request.get("messages") or []
+    if len(messages) > 1:
+        facts["messages"] = "\n".join(f"{m['role']}: {m['content']}" for m in messages)
+    if reply.get("text") and reply["text"].strip() != passage.row.get("text"):
+        facts["reply as it came"] = reply["text"]
     _values(out, {name: value for name, value in facts.items() if value not in (None, "")})
 
 
 def _values(out: Console, values: Mapping[str, Any]) -> None:
     """Names and values, one a line, longer texts below their name."""
-    from rich.padding import Padding
     from rich.text import Text
 
     from hornbook.cli.safe import block, line, short
+    from hornbook.cli.show import indented
 
     for name, value in values.items():
         if value is None:
             continue
         if name in _TEXTS and isinstance(value, str):
-            out.print(Padding(Text(f"{name}:", style="dim"), (0, 0, 0, 4)))
-            out.print(Padding(Text(block(value, 1200)), (0, 0, 0, 6)))
+            indented(out, f"{name}:", 4, "dim")
+            indented(out, block(value, 1200), 6)
         else:
             said = Text.assemble((line(name, 40) + "  ", "dim"), short(value, 200))
-            out.print(Padding(said, (0, 0, 0, 4)))
+            indented(out, said, 4)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from importlib import resources
 from typing import Any
 
 from pydantic import Field, GetCoreSchemaHandler
 from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, core_schema
+
+SHIPPED = "shipped:"
 
 
 class InputPath(str):
@@ -21,6 +24,13 @@ class InputPath(str):
     @classmethod
     def __get_pydantic_core_schema__(cls, source: type[Any], handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_after_validator_function(cls, core_schema.str_schema())
+
+
+def local_path(path: str) -> str:
+    """A path as the file system knows it: `shipped:NAME` is a file of Hornbook's own `recipes/data`."""
+    if not path.startswith(SHIPPED):
+        return path
+    return str(resources.files("hornbook.recipes").joinpath("data", path.removeprefix(SHIPPED)))
 
 
 def knob(

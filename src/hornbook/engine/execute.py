@@ -73,7 +73,7 @@ class Setting:
         """
         began = time.monotonic()
         stage = step.stage
-        work = self._work(step, keys, above, folder)
+        work = self.work(step, keys, above, folder)
         folder.mkdir(parents=True, exist_ok=True)
         facts: dict[str, Any] = {}
         results: list[dict[str, Any]] = []
@@ -93,7 +93,8 @@ class Setting:
         shutil.rmtree(folder / tasks.RECORDS, ignore_errors=True)
         return artifact_at(folder, step.name)
 
-    def _work(self, step: Step, keys: StepKeys, above: Above, folder: Path) -> Work:
+    def work(self, step: Step, keys: StepKeys, above: Above, folder: Path) -> Work:
+        """What a worker needs to know of a step."""
         model, params = self.teacher(step)
         alone = isinstance(step.stage, (Source, Job))
         return Work(
@@ -196,7 +197,7 @@ class Setting:
         """
         score = scorer(step.stage)
         assert isinstance(score, Ask)
-        work = self._work(step, keys, above, self.workspace.artifact(keys.step))
+        work = self.work(step, keys, above, self.workspace.artifact(keys.step))
 
         def heard(tally: Tally) -> None:
             ended = tally.answered + tally.failed + tally.cached

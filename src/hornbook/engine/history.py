@@ -166,15 +166,13 @@ def _may_hold(file: pq.ParquetFile, group: int, key: str) -> bool:
 
 def _passage(step: Artifact, row: dict[str, Any], before: dict[str, Any], gone: bool) -> Passage:
     reason, evidence = (row.pop(REASON, None), row.pop(EVIDENCE, None)) if gone else (None, None)
-    added = {
-        name: value for name, value in row.items() if name not in before or _differs(before[name], value)
-    }
+    added = {name: value for name, value in row.items() if name not in before or _differs(before[name], value)}
     return Passage(step.step, step.stage, row, added, None if not gone else str(reason), str(evidence or ""))
 
 
 def _differs(one: Any, other: Any) -> bool:
     """Whether two values differ; NaN is the same as NaN."""
-    return bool(one != other and not (one != one and other != other))
+    return bool(one != other and repr(one) != repr(other))
 
 
 def _seeds(documents: Sequence[Artifact], passages: Sequence[Passage]) -> list[dict[str, Any]]:
@@ -237,18 +235,12 @@ def _asked(reader: Journal, key: str) -> dict[str, Any]:
     return found | {"reply": {name: getattr(reply, name) for name in names}}
 
 
-def _splits(
-    steps: Sequence[Artifact], wanted: str, places: dict[str, tuple[Path, dict[str, Any]]]
-) -> dict[str, str]:
+def _splits(steps: Sequence[Artifact], wanted: str, places: dict[str, tuple[Path, dict[str, Any]]]) -> dict[str, str]:
     """train or val, for steps that write the ids of what they hold out to `val.parquet`."""
     found = {}
     for step in steps:
         held = step.folder / "val.parquet"
-        if (
-            step.makes == "tokens"
-            and held.exists()
-            and any(name in places for name in step.manifest["inputs"])
-        ):
+        if step.makes == "tokens" and held.exists() and any(name in places for name in step.manifest["inputs"]):
             found[step.step] = "val" if _look([held], [wanted]) else "train"
     return found
 
@@ -261,19 +253,13 @@ def _unknown(wanted: str, documents: Sequence[Artifact]) -> UserError:
             ids += _ids(_files(step), IDS_LOOKED_AT - len(ids))
     folded = wanted.casefold()
     near = [key for key in ids if key.casefold().startswith(folded) or folded.startswith(key.casefold())][:3]
-    alike = [
-        key for key in ids if abs(len(key) - len(wanted)) <= 3 and _shared(key, wanted) * 2 >= len(wanted)
-    ]
+    alike = [key for key in ids if abs(len(key) - len(wanted)) <= 3 and _shared(key, wanted) * 2 >= len(wanted)]
     near += difflib.get_close_matches(wanted, alike[:5000], n=3, cutoff=0.6)
     hint = ", ".join(f"`{key[:80]}`" for key in dict.fromkeys(near))
     some = ", ".join(f"`{key[:80]}`" for key in ids[:3])
     return UserError(
         f"no document has the id `{wanted[:200]}`",
-        fix=f"did you mean {hint}?"
-        if hint
-        else f"ids look like {some}"
-        if some
-        else "the run has no documents",
+        fix=f"did you mean {hint}?" if hint else f"ids look like {some}" if some else "the run has no documents",
     )
 
 
@@ -291,9 +277,7 @@ def _ids(paths: Iterable[Path], most: int) -> list[str]:
 
 def _shared(one: str, other: str) -> int:
     """How many characters of two words are the same at the same place, from both ends."""
-    front = next(
-        (at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other))
-    )
+    front = next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
     pairs = zip(reversed(one), reversed(other), strict=False)
     back = next((at for at, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))
     return min(len(other), front + back)

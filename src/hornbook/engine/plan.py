@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any, Literal
 
 from hornbook.core.stage import Artifact, Ask, Job, Source
-from hornbook.engine.execute import Setting, stream, work_of
+from hornbook.engine.execute import Setting, stream
 from hornbook.engine.experience import Experience
 from hornbook.engine.finding import kind_of
 from hornbook.engine.keys import StepKeys, scorer
@@ -165,7 +165,9 @@ class Planner:
         knobs = step.stage.model_dump(mode="json")
         if isinstance(step.stage, Job):
             found.seconds = self.experience.seconds(step.use, knobs)
-            found.says.append("time as in earlier runs" if found.seconds is not None else "time unknown: never run here")
+            found.says.append(
+                "time as in earlier runs" if found.seconds is not None else "time unknown: never run here"
+            )
             return
         rate = self.experience.rows_a_second(step.use)
         rows = self._made(step, knobs, found) if isinstance(step.stage, Source) else found.rows
@@ -244,7 +246,7 @@ def _survey(step: Step, keys: StepKeys, above: Above, setting: Setting) -> _Seen
     """Look at the step's requests: how many, how long, how many the journal answers."""
     score = scorer(step.stage)
     assert isinstance(score, Ask)
-    work = work_of(step, keys, above, setting)
+    work = setting.work(step, keys, above, setting.workspace.artifact(keys.step))
     reader = Journal(work.journal)
     looked = journaled = letters = 0
     try:
@@ -253,7 +255,9 @@ def _survey(step: Step, keys: StepKeys, above: Above, setting: Setting) -> _Seen
             looked += len(some)
             letters += sum(len(r.prompt) + sum(len(m.get("content", "")) for m in r.messages) for r in some)
             entries = reader.find(request.key() for request in some)
-            journaled += sum(request.key() in entries and entries[request.key()].error != "transport" for request in some)
+            journaled += sum(
+                request.key() in entries and entries[request.key()].error != "transport" for request in some
+            )
     finally:
         reader.close()
     rows = above.rows()
@@ -293,7 +297,9 @@ def _from_pilot(found: Forecast, step: Step, pilot: Pilot) -> None:
     found.seconds = pilot.seconds[0] * many / pilot.side_by_side
 
     def usd(prompt: float, tokens: float, seconds: float) -> float:
-        return many * (prompt * spec.price.input + tokens * spec.price.output) / 1e6 + seconds / 3600 * spec.usd_per_hour
+        return (
+            many * (prompt * spec.price.input + tokens * spec.price.output) / 1e6 + seconds / 3600 * spec.usd_per_hour
+        )
 
     found.usd = usd(pilot.prompt_tokens[0], pilot.tokens[0], found.seconds)
     seconds = [bound * many / pilot.side_by_side for bound in pilot.seconds[1]]

@@ -157,15 +157,12 @@ def _some_left(artifact: Artifact, step: Step, recipe: Recipe, workspace: Worksp
     if artifact.makes != "documents" or manifest["kept"] > 0:
         return
     place = f"{recipe.source}:{step.line}, step {step.name}" if step.line else f"step {step.name}"
-    if manifest["rows_in"] == 0:
-        raise UserError(
-            f"{step.use} found no documents",
-            where=place,
-            fix="see that what it reads exists and is not empty",
-        )
     counts = ", ".join(f"{many:,} {reason}" for reason, many in manifest["reasons"].items())
+    seen = f"see them with `hornbook look {recipe.name}`, in {artifact.folder / 'dropped'}"
+    if manifest["kind"] == "source":
+        what = f"{step.use} found no documents" + (f" ({counts})" if counts else "")
+        fix = seen if counts else "see that what it reads exists and is not empty"
+        raise UserError(what, where=place, fix=fix)
     raise HornbookError(
-        f"{step.use} dropped all {manifest['rows_in']:,} documents ({counts})",
-        where=place,
-        fix=f"see them with `hornbook look {recipe.name}`, in {artifact.folder / 'dropped'}; change the limit",
+        f"{step.use} dropped all {manifest['rows_in']:,} documents ({counts})", where=place, fix=f"{seen}; change the limit"
     )

@@ -50,6 +50,7 @@ SOLO: tuple[tuple[str, int, int], ...] = (
 HAN_PLANES = (0x20000, 0x3FFFD)
 ZERO_WIDTH_SPACE = 0x200B
 
+
 @lru_cache(maxsize=1)
 def table() -> NDArray[np.uint32]:
     """Every code point's folded form (bits 0-20), kind (21-23) and whether it is a letter (24).
@@ -87,5 +88,3 @@ def _fold(code: int, kind: int) -> int:
         if len(folded) == 1:
             return ord(folded) if folded == chr(code) or _kind(ord(folded))[0] == kind else code
     return code
-
-

@@ -1,4 +1,4 @@
-# ruff: noqa: ANN001, ANN202, C901, PLR0912, PLR0913, PLR0915 (kernels are typed by what they are given)
+# ruff: noqa: ANN001, ANN202, C901 (kernels are typed by what they are given)
 """N-grams of words: an index of those of some texts, and where other texts hold them."""
 
 from __future__ import annotations
@@ -91,7 +91,9 @@ def find(words: Words, index: Index) -> tuple[NDArray[np.int64], NDArray[np.int6
     while True:
         document, position = np.empty(room, np.int64), np.empty(room, np.int64)
         number = np.empty(room, np.int32)
-        found = _find(words.hashes, words.offsets, index.n, index.bits, index.keys, index.numbers, document, position, number)
+        found = _find(
+            words.hashes, words.offsets, index.n, index.bits, index.keys, index.numbers, document, position, number
+        )
         if found <= room:
             return document[:found], position[:found], number[:found]
         room = found

@@ -1,4 +1,4 @@
-# ruff: noqa: ANN001, ANN202, C901, PLR0912, PLR0913, PLR0915 (kernels are typed by what they are given)
+# ruff: noqa: ANN001, ANN202, C901, PLR0912 (kernels are typed by what they are given)
 """Repetition inside a document: duplicate lines and paragraphs, n-grams that come again.
 
 The measures are those of Gopher (arXiv:2112.11446, section A.1.1 and table A1), read as

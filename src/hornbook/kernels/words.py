@@ -1,4 +1,4 @@
-# ruff: noqa: ANN001, ANN202, C901, PLR0912, PLR0913, PLR0915 (kernels are typed by what they are given)
+# ruff: noqa: ANN001, ANN202, PLR1714 (kernels are typed by what they are given)
 """Words: the one word rule of all kernels, over Arrow buffers, in every script.
 
 The rule, for text as Unicode code points (tested against a plain Python reading of it):

@@ -68,7 +68,7 @@ def load_student(folder: Path) -> Student:
         width=width,
         heads=heads,
         hidden=config["intermediate_size"],
-        theta=config["rope_theta"],
+        theta=config.get("rope_theta") or config["rope_parameters"]["rope_theta"],
         eps=config["rms_norm_eps"],
     )
     model = Student(shape)

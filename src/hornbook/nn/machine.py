@@ -76,7 +76,9 @@ def kept_threads() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def probe_threads(work: Callable[[], object], most: int, seconds: float = 1.0) -> tuple[int, float]:
+def probe_threads(
+    work: Callable[[], object], most: int, seconds: float = 0.5, clock: Callable[[], float] = time.perf_counter
+) -> tuple[int, float]:
     """The number of threads at which `work` is fastest now: 1, 2, 4 … `most`.
 
     More threads must be 10 % faster to be taken, and climbing stops when they are not: on a busy
@@ -85,6 +87,7 @@ def probe_threads(work: Callable[[], object], most: int, seconds: float = 1.0) -
     Args:
         work: something short and repeatable, a few tens of milliseconds.
         seconds: spent on each number, about.
+        clock: in seconds.
 
     Returns:
         (threads, median seconds of `work` with them); torch is left set to that number.
@@ -93,7 +96,7 @@ def probe_threads(work: Callable[[], object], most: int, seconds: float = 1.0) -
     count = 1
     while count <= most:
         torch.set_num_threads(count)
-        median = _time(work, seconds)
+        median = _time(work, seconds, clock)
         if median > fastest * 0.9:
             break
         best, fastest = count, median
@@ -102,13 +105,13 @@ def probe_threads(work: Callable[[], object], most: int, seconds: float = 1.0) -
     return best, fastest
 
 
-def _time(work: Callable[[], object], seconds: float) -> float:
+def _time(work: Callable[[], object], seconds: float, clock: Callable[[], float]) -> float:
     """Median seconds of a call, over 3 to 20 of them, the first not counted."""
     work()
     took: list[float] = []
-    end = time.perf_counter() + seconds
-    while len(took) < 3 or (len(took) < 20 and time.perf_counter() < end):
-        start = time.perf_counter()
+    end = clock() + seconds
+    while len(took) < 3 or (len(took) < 20 and clock() < end):
+        start = clock()
         work()
-        took.append(time.perf_counter() - start)
+        took.append(clock() - start)
     return statistics.median(took)

@@ -22,6 +22,8 @@ FALLEN = 0.5
 """In use, a rate under this share of the best makes threads be measured again."""
 WINDOW_SECONDS = 10.0
 """Over which the rate in use is taken."""
+CALM_SECONDS = 30.0
+"""At least between two choices: choosing costs some seconds and the halves of stories under way."""
 AGAIN_SECONDS = 600.0
 """After which a layout smaller than the largest is measured again: the neighbour may be gone."""
 MEMORY_SHARE = 0.5
@@ -88,7 +90,7 @@ def worth_measuring(layout: Layout, tried: Sequence[Layout], rate: float, best: 
     """
     if len(tried) == 1 or (layout == tried[-1] and layout.threads == 1):
         return False
-    return rate < FALLEN * best or (layout != tried[-1] and age > AGAIN_SECONDS)
+    return (rate < FALLEN * best and age > CALM_SECONDS) or (layout != tried[-1] and age > AGAIN_SECONDS)
 
 
 def cores() -> int:

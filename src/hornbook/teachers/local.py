@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from hornbook.core.asking import Raw, Request, TeacherError
+from hornbook.core.errors import HornbookError
 from hornbook.teachers.layout import WINDOW_SECONDS, Layout, choose, cores, layouts, memory_limit, worth_measuring
 from hornbook.teachers.llama import Copy, Left, bound_by, machine
 from hornbook.teachers.shaping import shape
@@ -119,6 +120,8 @@ class Local:
         """Begin to write in the copy that has least to do."""
         if self._pool is None:
             raise RuntimeError("the teacher is not open: use `async with`")
+        if not self._copies:
+            raise HornbookError("the local model could not be loaded again", where=str(self._path), fix="run again")
         copy = min(self._copies, key=lambda one: one.outstanding)
         copy.outstanding += 1
         self._active += 1

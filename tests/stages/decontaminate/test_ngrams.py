@@ -10,6 +10,7 @@ from hornbook.core.errors import UserError
 from hornbook.stages.decontaminate._items import items
 from hornbook.stages.decontaminate._matching import _parts
 from hornbook.stages.decontaminate.ngrams import Ngrams
+from hornbook.store.reading import expand
 from tests.contract import Example
 from tests.corpus import HOSTILE, STORIES
 from tests.kernels import plain
@@ -25,17 +26,38 @@ SAMPLED += ("siqa", "svamp", "winograd_wsc", "winogrande", "lambada_openai")
 EXAMPLE = Example(knobs={"against": [str(BEGINNINGS)]})
 
 OWN: list[dict[str, Any]] = [
-    {"id": "long", "text": "A farmer has seventeen sheep and all but nine of them run away over the hill. How many are left?"},
+    {
+        "id": "long",
+        "text": "A farmer has seventeen sheep and all but nine of them run away over the hill. How many are left?",
+    },
     {"id": "short", "text": "Why do ducks have flat feet?"},
     {"id": "tiny", "text": "What is two?"},
     {"id": "numbers", "text": "0 0 0 0 0 0 0 0 0 0 0 0 1 2 3 4 5 6 7 8 9 10 11 12"},
     {"id": "chinese", "text": "农夫有十七只羊,除了九只以外都跑到山那边去了,还剩几只?"},
-    {"query": "Question: Which of these is true?", "choices": ["Ice is cold and it floats on water.", "Ice is hot."], "gold": 0},
-    {"query": "Question: Which of these is true?", "choices": ["Fire is wet and sinks in the sea.", "Fire is hot."], "gold": 1},
-    {"context_options": ["The cup did not fit in the box because the cup", "The cup did not fit in the box because the box"],
-     "continuation": "was too small.", "gold": 1},
-    {"task_id": "Own/7", "prompt": "def halves(numbers):\n    \"\"\" Return every number of the list divided by two. \"\"\"\n",
-     "canonical_solution": "    return [number / 2 for number in numbers]\n", "test": "assert halves([2]) == [1]"},
+    {
+        "query": "Question: Which of these is true?",
+        "choices": ["Ice is cold and it floats on water.", "Ice is hot."],
+        "gold": 0,
+    },
+    {
+        "query": "Question: Which of these is true?",
+        "choices": ["Fire is wet and sinks in the sea.", "Fire is hot."],
+        "gold": 1,
+    },
+    {
+        "context_options": [
+            "The cup did not fit in the box because the cup",
+            "The cup did not fit in the box because the box",
+        ],
+        "continuation": "was too small.",
+        "gold": 1,
+    },
+    {
+        "task_id": "Own/7",
+        "prompt": 'def halves(numbers):\n    """ Return every number of the list divided by two. """\n',
+        "canonical_solution": "    return [number / 2 for number in numbers]\n",
+        "test": "assert halves([2]) == [1]",
+    },
 ]
 FILLER = " ".join(STORIES[:3])
 
@@ -74,7 +96,10 @@ def test_marks_name_the_item_and_the_shared_words(own: Path) -> None:
     [row] = mark(Ngrams(against=[str(own)]), documents([planted(OWN[0]["text"])["inside"]])).to_pylist()
     assert row["decontaminate.benchmark"] == "own"
     assert row["decontaminate.item"] == "own:long"
-    assert row["decontaminate.span"] == "a farmer has seventeen sheep and all but nine of them run away over the hill how many are left"
+    assert (
+        row["decontaminate.span"]
+        == "a farmer has seventeen sheep and all but nine of them run away over the hill how many are left"
+    )
 
 
 @pytest.mark.parametrize(
@@ -129,7 +154,10 @@ def test_the_ratio_does_not_grow_with_the_document(own: Path) -> None:
 def test_every_owner_of_an_ngram_is_compared(tmp_path: Path) -> None:
     """Both items share their first twelve words; the document holds the first, though the second came last."""
     start = "The old boat was sad because nobody had sailed it for years"
-    rows = [{"text": f"{start} until two children painted it green one day."}, {"text": f"{start} so it slowly sank down to the crabs."}]
+    rows = [
+        {"text": f"{start} until two children painted it green one day."},
+        {"text": f"{start} so it slowly sank down to the crabs."},
+    ]
     path = tmp_path / "two.jsonl"
     path.write_text("\n".join(map(json.dumps, rows)))
     for at, row in enumerate(rows, 1):
@@ -138,7 +166,9 @@ def test_every_owner_of_an_ngram_is_compared(tmp_path: Path) -> None:
 
 def test_every_hit_is_checked(tmp_path: Path) -> None:
     """A first hit that does not align must not hide a second that does."""
-    (tmp_path / "a.jsonl").write_text(json.dumps({"text": f"one two three four five six seven eight nine ten {FILLER}"}))
+    (tmp_path / "a.jsonl").write_text(
+        json.dumps({"text": f"one two three four five six seven eight nine ten {FILLER}"})
+    )
     (tmp_path / "b.jsonl").write_text(json.dumps({"text": OWN[0]["text"]}))
     text = f"one two three four five six seven eight nine ten and on we go. {OWN[0]['text']}"
     assert outcome(Ngrams(against=[str(tmp_path / "*.jsonl")]), documents([text]))[1]["d0"][1].endswith("b:1")
@@ -157,7 +187,7 @@ def test_against_nothing_marks_and_drops_nothing() -> None:
 
 @pytest.mark.parametrize(
     ("content", "says"),
-    [(None, "no file"), ("{\n", "not JSON"), ("[1]", "not a JSON object"), ('{"a": 1}', "its fields: a")],
+    [(None, "does not exist"), ("{\n", "not an item"), ("[1]", "not an item"), ('{"a": 1}', "not an item")],
 )
 def test_what_cannot_be_read_is_the_users_mistake(tmp_path: Path, content: str | None, says: str) -> None:
     path = tmp_path / "bad.jsonl"
@@ -166,7 +196,7 @@ def test_what_cannot_be_read_is_the_users_mistake(tmp_path: Path, content: str |
     with pytest.raises(UserError, match=says) as caught:
         mark(Ngrams(against=[str(path)]), documents(["text"]))
     assert caught.value.fix
-    assert content is None or caught.value.where == f"{path}:1"
+    assert content is None or "bad.jsonl, line 1" in caught.value.where
 
 
 def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
@@ -206,8 +236,8 @@ def test_planted_real_items() -> None:
         ways = [(at, way, text) for at, row in enumerate(rows) for way, text in planted(raw(row)).items()]
         _, gone = outcome(stage, documents([text for _, _, text in ways]))
         asked += len(ways)
-        missed += [(path.stem, way, raw(rows[at])) for n, (at, way, _) in enumerate(ways) if f"d{n}" not in gone]
-    assert {name for name, _, _ in missed} <= {"copa", "lambada_openai"}, missed[:3]
+        missed += [raw(rows[at]) for n, (at, _, _) in enumerate(ways) if f"d{n}" not in gone]
+    assert max((len(plain.words(text)) for text in missed), default=0) <= 5, "only `Question:` and four words"
     assert len(missed) < 0.02 * asked, (len(missed), asked)
 
 
@@ -216,12 +246,15 @@ def test_clean_real_texts_stay() -> None:
         pytest.skip("../shared/data is not here; the law is tested on own texts above")
     stage = Ngrams(against=[str(BENCHMARKS / f"{name}.jsonl") for name in SAMPLED])
     path = CORPORA / "openstax_physics.jsonl"
-    lines = path.open(encoding="utf-8").readlines() + (CORPORA / "wikipedia_excerpts.jsonl").open(encoding="utf-8").readlines()[:3000]
+    lines = (
+        path.open(encoding="utf-8").readlines()
+        + (CORPORA / "wikipedia_excerpts.jsonl").open(encoding="utf-8").readlines()[:3000]
+    )
     assert outcome(stage, documents([json.loads(line)["text"] for line in lines]))[1] == {}
 
 
 def test_a_question_too_short_to_tell_is_taken_with_each_choice(own: Path) -> None:
-    texts = [text for text, item in _parts(list(items(own)), 10) if item.key == "own:6"]
+    texts = [text for text, item in _parts(list(items(expand(str(own))[0])), 10) if item.key == "own:6"]
     assert texts == [
         "Which of these is true?",
         "Which of these is true? Ice is cold and it floats on water.",

@@ -13,6 +13,7 @@ from tests.kernels import plain
 from tests.stages.driving import documents, mark, outcome
 
 EXAMPLE = Example(knobs={"normalise": "words"})
+ODDITIES = [text for text in HOSTILE.values() if len(text) < 5000]
 FORMS = ("none", "space", "case", "words")
 ODD = st.text(alphabet="aA bB\t\n.,小é\u0301\u00ad", max_size=6)
 
@@ -25,7 +26,7 @@ def normal(text: str, form: str) -> object:
 
 @settings(deadline=None, max_examples=80)
 @given(st.lists(ODD, min_size=1, max_size=30), st.sampled_from(FORMS), st.integers(1, 31))
-@example([*HOSTILE.values(), *STORIES, *HOSTILE.values()], "words", 4)
+@example([*ODDITIES, *STORIES, *ODDITIES], "words", 4)
 def test_the_first_of_equal_texts_is_kept(texts: list[str], form: str, size: int) -> None:
     stage, table = Exact(normalise=form), documents(texts)
     clusters: dict[object, list[str]] = defaultdict(list)
@@ -42,7 +43,9 @@ def test_the_first_of_equal_texts_is_kept(texts: list[str], form: str, size: int
 
 
 @settings(deadline=None, max_examples=40)
-@given(st.permutations([("a", "x"), ("b", "x"), ("c", "X "), ("d", "y"), ("e", ""), ("f", " ")]), st.sampled_from(FORMS))
+@given(
+    st.permutations([("a", "x"), ("b", "x"), ("c", "X "), ("d", "y"), ("e", ""), ("f", " ")]), st.sampled_from(FORMS)
+)
 def test_order_does_not_change_which_clusters_exist(pairs: list[tuple[str, str]], form: str) -> None:
     def clusters(order: list[tuple[str, str]]) -> set[frozenset[str]]:
         table = documents([text for _, text in order], [key for key, _ in order])

@@ -34,7 +34,10 @@ def test_marks_are_what_a_plain_count_says(texts: list[str], size: int) -> None:
         ({"min_words": 0, "max_words": None}, {}),
         ({"min_words": 1, "max_words": 50}, {"d0": "too_short", "d3": "too_long", "d4": "too_long"}),
         ({"min_words": 0, "max_words": None, "min_characters": 1}, {"d0": "few_characters"}),
-        ({"min_words": 0, "max_words": None, "max_characters": 254}, {"d3": "many_characters", "d4": "many_characters"}),
+        (
+            {"min_words": 0, "max_words": None, "max_characters": 254},
+            {"d3": "many_characters", "d4": "many_characters"},
+        ),
     ],
 )
 def test_limits_are_inside_what_is_kept(knobs: dict[str, int], reasons: dict[str, str]) -> None:

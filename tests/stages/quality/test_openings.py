@@ -14,8 +14,11 @@ from tests.kernels import plain
 from tests.stages.driving import documents, mark, outcome
 
 EXAMPLE = Example(knobs={"words": 3, "max_share": 0.05, "seed": 17})
+ODDITIES = [text for text in HOSTILE.values() if len(text) < 5000]
 TEXTS = st.lists(
-    st.sampled_from(["Once upon a time", "once UPON a\nmouse", "Once", "", "...", "小狐狸跑了", "小狐狸睡了", "Über uns ist"]),
+    st.sampled_from(
+        ["Once upon a time", "once UPON a\nmouse", "Once", "", "...", "小狐狸跑了", "小狐狸睡了", "Über uns ist"]
+    ),
     min_size=1,
     max_size=40,
 )
@@ -26,8 +29,10 @@ def opening(text: str, n: int) -> tuple[str, ...]:
 
 
 @settings(deadline=None, max_examples=60)
-@given(TEXTS, st.integers(1, 4), st.integers(1, 50), st.sampled_from([0.01, 0.1, 0.2, 1 / 3, 0.5, 1.0]), st.integers(0, 3))
-@example([*HOSTILE.values(), *STORIES, *STORIES], 3, 7, 0.1, 0)
+@given(
+    TEXTS, st.integers(1, 4), st.integers(1, 50), st.sampled_from([0.01, 0.1, 0.2, 1 / 3, 0.5, 1.0]), st.integers(0, 3)
+)
+@example([*ODDITIES, *STORIES, *STORIES], 3, 7, 0.1, 0)
 def test_shares_ranks_and_the_cap(texts: list[str], n: int, size: int, share: float, seed: int) -> None:
     stage, table = Openings(words=n, max_share=share, seed=seed), documents(texts)
     marks = mark(stage, table, size)
@@ -60,7 +65,9 @@ def test_a_fifth_of_ten_is_two_and_the_evidence_is_the_opening() -> None:
     kept, gone = outcome(Openings(max_share=0.2), documents(["Once upon a time"] * 9 + ["A dog"]))
     assert len(kept) == 3
     assert "d9" in kept
-    assert set(gone.values()) == {("opening", f"quality.opening_place = {at / 10:.4g} >= 0.2; once upon a") for at in range(2, 9)}
+    assert set(gone.values()) == {
+        ("opening", f"quality.opening_place = {at / 10:.4g} >= 0.2; once upon a") for at in range(2, 9)
+    }
 
 
 def test_the_kept_are_drawn_by_seed_and_id_not_by_place() -> None:

@@ -76,7 +76,13 @@ SENTENCE = st.sampled_from(["the cat sat", "a dog ran off", "小狐狸在", "no"
 
 
 @settings(deadline=None, max_examples=60)
-@given(st.lists(st.lists(SENTENCE, max_size=40).map("\n".join) | st.lists(SENTENCE, max_size=60).map(". ".join), min_size=1, max_size=4))
+@given(
+    st.lists(
+        st.lists(SENTENCE, max_size=40).map("\n".join) | st.lists(SENTENCE, max_size=60).map(". ".join),
+        min_size=1,
+        max_size=4,
+    )
+)
 @example([*STORIES, *(text for name, text in HOSTILE.items() if name != "long line")])
 def test_decisions_are_those_of_a_literal_reading(texts: list[str]) -> None:
     agree(texts, 3)
@@ -86,9 +92,9 @@ def test_decisions_on_real_texts() -> None:
     path = SHARED / "openstax_physics.jsonl"
     if not path.exists():
         pytest.skip("../shared/data/corpora is not here; the law is tested on made texts above")
-    texts = [json.loads(line)["text"] for line in path.open(encoding="utf-8")]
+    texts = [json.loads(line)["text"] for line in path.open(encoding="utf-8")][:25]
     code = (SHARED / "the_algorithms_python.jsonl").open(encoding="utf-8")
-    texts += [json.loads(line)["text"] for line in code][:300]
+    texts += [json.loads(line)["text"] for line in code][:150]
     assert 0 < agree(texts) < len(texts) / 2
 
 

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import glob
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import orjson
-
 from hornbook.core.errors import UserError
+from hornbook.core.stage import Dropped
+from hornbook.store.reading import File, read_file
 
 _LABEL = re.compile(r"^\s*(?:question|context|passage)\s*:\s*", re.IGNORECASE)
 _INNER = re.compile(r"\n\s*question\s*:\s*", re.IGNORECASE)
 _CHOICES = re.compile(r"\n\s*choices\s*:\s*\n", re.IGNORECASE)
 _ANSWER = re.compile(r"\n\s*answer\s*:\s*$", re.IGNORECASE)
 _LETTER = re.compile(r"^\s*[A-Z][.)]\s*")
-_ALONE = ("text", "prompt", "question", "context", "input", "instruction")
+_TEXTS = ("text", "query", "prompt", "question", "context", "continuation", "input", "instruction")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,49 +36,29 @@ class Item:
     choices: tuple[str, ...] = ()
 
 
-def files(against: Sequence[str]) -> list[Path]:
-    """The files that paths and globs name, in order.
+def items(file: File) -> Iterator[Item]:
+    """The items of one file of rows (JSON Lines, Parquet, CSV; packed or not).
 
     Raises:
-        UserError: a path or glob names no file.
+        UserError: a row cannot be read, or has no field that is known to hold a text.
     """
-    found = []
-    for path in against:
-        here = [Path(path)] if Path(path).is_file() else [Path(name) for name in sorted(glob.glob(path, recursive=True))]
-        here = [each for each in here if each.is_file()]
-        if not here:
-            raise UserError(f"decontaminate: no file {path}", fix="against: paths of JSONL files, or globs")
-        found += here
-    return found
+    benchmark = file.name.split("/")[-1].split(".")[0]
+    for found in read_file(file, need=_TEXTS):
+        if isinstance(found, Dropped):
+            [fault] = found.table.slice(0, 1).to_pylist()
+            raise UserError(
+                f"decontaminate: not an item: {fault['reason']}",
+                where=fault["evidence"],
+                fix="one JSON object a line, with a string in one of " + ", ".join(_TEXTS),
+            )
+        for row in found.to_pylist():
+            given = row.get("task_id")
+            key = row["id"].removeprefix(f"{file.name}:") if given is None else given
+            yield Item(benchmark, f"{benchmark}:{key}", *_parts(row))
 
 
-def items(path: Path) -> Iterator[Item]:
-    """The items of one JSONL file.
-
-    Raises:
-        UserError: a line is not a JSON object, or has no field that is known to hold a text.
-    """
-    with path.open("rb") as lines:
-        for number, line in enumerate(lines, 1):
-            if line.strip():
-                row = _row(line, f"{path}:{number}")
-                key = next((row[name] for name in ("task_id", "id", "ind") if row.get(name) is not None), number)
-                parts, choices = _parts(row, f"{path}:{number}")
-                yield Item(path.stem, f"{path.stem}:{key}", parts, choices)
-
-
-def _row(line: bytes, where: str) -> dict[str, Any]:
-    try:
-        row = orjson.loads(line)
-    except orjson.JSONDecodeError as error:
-        raise UserError(f"decontaminate: not JSON: {error}", where=where, fix="one JSON object a line") from error
-    if not isinstance(row, dict):
-        raise UserError("decontaminate: not a JSON object", where=where, fix="one JSON object a line")
-    return row
-
-
-def _parts(row: dict[str, Any], where: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The texts of a row, by the fields it has: (parts, choices)."""
+def _parts(row: dict[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The texts of a row that has one of `_TEXTS`, by the fields it has: (parts, choices)."""
     have = {name for name, value in row.items() if isinstance(value, str) and value.strip()}
     if "query" in have:
         return _query(row["query"], row.get("choices"))
@@ -94,24 +72,22 @@ def _parts(row: dict[str, Any], where: str) -> tuple[tuple[str, ...], tuple[str,
         return (row["prompt"], row["canonical_solution"]), ()
     if {"text", "code"} <= have:
         return (row["text"], row["code"]), ()
-    alone = next((name for name in _ALONE if name in have), None)
-    if alone is None:
-        fields = ", ".join(sorted(row)) or "none"
-        raise UserError(f"decontaminate: no text in the item; its fields: {fields}", where=where, fix="a field `text`")
     choices = row.get("choices")
-    return (row[alone],), tuple(map(str, choices)) if isinstance(choices, list) else ()
+    alone = next(row[name] for name in _TEXTS if name in have)
+    return (alone,), tuple(map(str, choices)) if isinstance(choices, list) else ()
 
 
 def _query(query: str, offered: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """A multiple choice query without its labels, and with the one inside; a question about a passage counts
-    alone as well."""
+    """A multiple choice query without its labels, and with those inside it, for it may be copied with them;
+    a question about a passage counts alone as well."""
     body, *listed = _CHOICES.split(_ANSWER.sub("", query), maxsplit=1)
     if listed:
         offered = [_LETTER.sub("", line) for line in listed[0].splitlines()]
     choices = tuple(str(choice) for choice in offered) if isinstance(offered, list) else ()
     bare = _LABEL.sub("", body)
     context, *question = _INNER.split(bare, maxsplit=1)
+    copied = (query,) if listed else ()
     if not question:
-        return (bare,), choices
+        return (bare, *copied), choices
     whole = f"{context} {question[0]}"
-    return (whole, question[0] if body.lstrip().lower().startswith("passage") else bare), choices
+    return (whole, question[0] if body.lstrip().lower().startswith("passage") else bare, *copied), choices

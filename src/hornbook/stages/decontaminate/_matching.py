@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from hornbook.kernels.ngrams import Index, build, find, telling
 from hornbook.kernels.words import Words, normalise, texts, words
 from hornbook.stages.decontaminate._items import Item, items
+from hornbook.store.reading import File, expand
 
 _BLOCK = 5
 _SPAN = 300
@@ -49,26 +50,33 @@ class Bench:
     short: Index
 
 
-def load(paths: Sequence[Path], n: int, least: int) -> Bench:
+def load(against: Sequence[str], n: int, least: int) -> Bench:
     """Read and index benchmark files; kept in the process while the files stay as they are.
 
     Args:
-        paths: JSONL files.
+        against: paths, globs, folders or URLs.
         n: words in an n-gram.
         least: words of the shortest text that is looked for as a whole.
+
+    Raises:
+        UserError: a path names no file, or a file holds something that is no item.
     """
-    return _load(tuple((str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in paths), n, least)
+    return _load(tuple((file, _changed(file)) for file in expand(against)), n, least)
+
+
+def _changed(file: File) -> int:
+    return 0 if file.remote or file.fault else Path(file.path).stat().st_mtime_ns
 
 
 @lru_cache(maxsize=4)
-def _load(stamps: tuple[tuple[str, int, int], ...], n: int, least: int) -> Bench:
-    every = [item for path, _, _ in stamps for item in items(Path(path))]
+def _load(stamps: tuple[tuple[File, int], ...], n: int, least: int) -> Bench:
+    every = [item for file, _ in stamps for item in items(file)]
     parts = _parts(every, n)
     normal = normalise(pa.array([part for part, _ in parts], pa.large_string()), "words").to_pylist()
     owners: dict[str, Item] = {}
     for text, (_, item) in zip(normal, parts, strict=True):
         owners.setdefault(text, item)
-    found = words(*texts(pa.array(owners, pa.large_string())))
+    found = words(*texts(pa.array(list(owners), pa.large_string())))
     sizes = np.diff(found.offsets)
     long = build(found, n, telling(found, n))
     chosen = np.zeros(sizes.size, bool)
@@ -157,7 +165,9 @@ def _windows(data: NDArray[np.uint8], found: Words, bench: Bench) -> Iterator[tu
         low, high = found.offsets[at], found.offsets[at + 1] - 1
         first = found.starts[min(max(low, low + start - slack), high)]
         ranges.append((at, part, first, found.ends[max(low, min(high, low + start + size + slack - 1))]))
-    column = pa.array([data[first:end].tobytes().decode(errors="replace") for _, _, first, end in ranges], pa.large_string())
+    column = pa.array(
+        [data[first:end].tobytes().decode(errors="replace") for _, _, first, end in ranges], pa.large_string()
+    )
     for (at, part, _, _), window in zip(ranges, normalise(column, "words").to_pylist(), strict=True):
         yield at, part, window
 

@@ -29,7 +29,7 @@ class Ngrams(Each):
     reads: ClassVar[tuple[str, ...] | None] = (TEXT,)
 
     against: list[InputPath] = knob(
-        help="JSONL files or globs of items that must not be in the data; [] checks nothing", unit="paths"
+        help="files, folders or globs of items that must not be in the data; [] checks nothing", unit="paths"
     )
     n: int = knob(10, help="shared words that make a candidate", unit="words", source=_COSMOPEDIA, ge=3, le=50)
     min_words: int = knob(
@@ -65,10 +65,9 @@ class Ngrams(Each):
         if not self.against:
             return {}
         from hornbook.kernels.words import blocks, texts
-        from hornbook.stages.decontaminate._items import files
         from hornbook.stages.decontaminate._matching import load, match
 
-        bench = load(files(self.against), self.n, self.min_words)
+        bench = load(self.against, self.n, self.min_words)
         data, offsets = texts(piece.column(TEXT))
         found: dict[int, Match] = {}
         for first, last in blocks(offsets):

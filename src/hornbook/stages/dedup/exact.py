@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -75,6 +76,6 @@ class Exact(Across):
         column = piece.column(TEXT)
         data, offsets = texts(column if self.normalise == "none" else normalise(column, self.normalise))
         view, ends = memoryview(data), offsets.tolist()
-        digests = b"".join(xxh3_128_digest(view[a:b]) for a, b in zip(ends, ends[1:], strict=False))
+        digests = b"".join(xxh3_128_digest(view[a:b]) for a, b in pairwise(ends))
         halves = np.frombuffer(digests, ">u8").astype(np.uint64)
         return halves[0::2], halves[1::2]

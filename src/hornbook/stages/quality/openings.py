@@ -66,7 +66,9 @@ class Openings(Across):
         starts = np.cumsum(sizes) - sizes
         rank = np.empty(row.size, np.int64)
         rank[by] = np.arange(row.size) - starts[group[by]]
-        return pa.table({"row": row, "rank": rank, "share": sizes[group] / max(1, total), "place": rank / max(1, total)})
+        return pa.table(
+            {"row": row, "rank": rank, "share": sizes[group] / max(1, total), "place": rank / max(1, total)}
+        )
 
     def apply(self, piece: pa.Table, row: int, facts: pa.Table) -> pa.Table:
         at = facts.column("row").to_numpy() - row

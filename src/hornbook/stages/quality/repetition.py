@@ -17,9 +17,7 @@ _GOPHER = "Gopher, arXiv:2112.11446, table A1"
 
 
 def _limit(default: float, what: str, unit: str) -> Any:
-    return knob(
-        default, help=f"largest {what}, 0 to 1", unit=unit, source=_GOPHER, threshold=True, ge=0.0, le=1.0
-    )
+    return knob(default, help=f"largest {what}, 0 to 1", unit=unit, source=_GOPHER, threshold=True, ge=0.0, le=1.0)
 
 
 class Repetition(Each):
@@ -37,9 +35,7 @@ class Repetition(Each):
     max_lines: float = _limit(0.30, "share of duplicate lines", "share of lines")
     max_paragraphs: float = _limit(0.30, "share of duplicate paragraphs", "share of paragraphs")
     max_line_chars: float = _limit(0.20, "share of characters in duplicate lines", "share of characters")
-    max_paragraph_chars: float = _limit(
-        0.20, "share of characters in duplicate paragraphs", "share of characters"
-    )
+    max_paragraph_chars: float = _limit(0.20, "share of characters in duplicate paragraphs", "share of characters")
     max_top_2gram: float = _limit(0.20, "share of characters in the top 2-gram", "share of characters")
     max_top_3gram: float = _limit(0.18, "share of characters in the top 3-gram", "share of characters")
     max_top_4gram: float = _limit(0.16, "share of characters in the top 4-gram", "share of characters")

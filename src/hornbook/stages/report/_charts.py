@@ -31,10 +31,16 @@ THEME = {
 """Name → colour in light and in dark. Text on paper: ink 16.9 and 14.6 to 1, soft 6.2 and 7.5, link 7.0 and
 9.2 (WCAG 2.2 AA asks 4.5)."""
 
-WIDTHS = {"wide": 640, "narrow": 320}
-_LABELS = {"wide": 150, "narrow": 104}
+WIDTHS = {"wide": 860, "narrow": 350}
+_LETTERS = {"wide": 30, "narrow": 17}
+_LETTER = 7.3
+"""Width of a letter in pixels: the widest usual text font at 12 px, for the reader's is not known here."""
 _EMPTY = re.compile(r'<path class="(?:fore|back)ground"[^>]*d="(?:M0,0h0v0h0Z)?"[^>]*/>')
 _ARIA = re.compile(r' (?:aria-[a-z]+|role|pointer-events)="[^"]*"')
+
+
+_SHORT: dict[str, Any] = {"labelExpr": "format(datum.value, '~s')", "labelFlush": False, "labelOverlap": True}
+"""Axis labels like 500, 1k, 1.5M."""
 
 
 def colour(name: str) -> str:
@@ -72,24 +78,34 @@ def _svg(spec: Mapping[str, Any]) -> Markup:
 
 def stacked(rows: Sequence[tuple[str, int, int]], unit: str) -> dict[str, dict[str, Any]]:
     """Bars of what was kept and what was dropped: (name, kept, dropped) from top to bottom."""
-    labels = _labels([name for name, _, _ in rows])
+    return {size: _stacked(rows, unit, size) for size in WIDTHS}
+
+
+def _stacked(rows: Sequence[tuple[str, int, int]], unit: str, size: str) -> dict[str, Any]:
+    labels = _labels([name for name, _, _ in rows], size)
+    lost = " kept, {:,} dropped" if size == "wide" else " (−{:,})"
     values = [
         {"name": name, "what": what, "rows": many, "order": order}
         for name, (_, kept, gone) in zip(labels, rows, strict=True)
         for order, (what, many) in enumerate((("kept", kept), ("dropped", gone)))
     ]
     totals = [
-        {"name": name, "end": kept + gone, "says": f"{kept:,}" + (f" kept, {gone:,} dropped" if gone else "")}
+        {"name": name, "end": kept + gone, "says": f"{kept:,}" + (lost.format(gone) if gone else "")}
         for name, (_, kept, gone) in zip(labels, rows, strict=True)
     ]
     scale = {"domain": ["kept", "dropped"], "range": [colour("kept"), colour("gone")]}
+    most = max((kept + gone for _, kept, gone in rows), default=1)
+    x = _amount("rows", unit) | {
+        "scale": {"domain": [0, max(1, most) * (1.25 if size == "wide" else 1.5)], "nice": False}
+    }
+    y = _names(labels)
     layers = [
         {
             "data": {"values": values},
             "mark": {"type": "bar", "height": 14},
             "encoding": {
-                "x": _amount("rows", unit),
-                "y": _names(),
+                "x": x,
+                "y": y,
                 "color": {"field": "what", "scale": scale, "legend": {"orient": "top", "title": None}},
                 "order": {"field": "order", "type": "quantitative"},
             },
@@ -97,42 +113,63 @@ def stacked(rows: Sequence[tuple[str, int, int]], unit: str) -> dict[str, dict[s
         {
             "data": {"values": totals},
             "mark": {"type": "text", "align": "left", "dx": 5, "color": colour("soft")},
-            "encoding": {"x": {"field": "end", "type": "quantitative"}, "y": _names(), "text": {"field": "says"}},
+            "encoding": {
+                "x": {"field": "end", "type": "quantitative"},
+                "y": y,
+                "text": {"field": "says", "type": "nominal"},
+            },
         },
     ]
-    return {size: _frame(size, layer=layers, height={"step": 26}) for size in WIDTHS}
+    return _frame(size, layer=layers, height={"step": 26})
 
 
 def bars(
-    rows: Sequence[tuple[str, float, str]], *, tint: str = "kept", warn: float | None = None, title: str = ""
+    rows: Sequence[tuple[str, float, str]], *, tint: str = "kept", warn: float | None = None, mark: str = ""
 ) -> dict[str, dict[str, Any]]:
-    """Bars with their values: (name, value, value as text). Above `warn` they take the warning colour."""
+    """Bars with their values: (name, value, value as text).
+
+    Args:
+        rows: from top to bottom.
+        tint: colour of the bars.
+        warn: a line; values above it take the warning colour.
+        mark: the one bar that matters; the others are pale.
+    """
+    tints = [_tint(name, value, tint, warn, mark) for name, value, _ in rows]
+    return {size: _bars(rows, tints, warn, size) for size in WIDTHS}
+
+
+def _tint(name: str, value: float, tint: str, warn: float | None, mark: str) -> str:
+    if warn is not None and value > warn:
+        return colour("gone")
+    return colour("pale" if mark and name != mark else tint)
+
+
+def _bars(
+    rows: Sequence[tuple[str, float, str]], tints: Sequence[str], warn: float | None, size: str
+) -> dict[str, Any]:
+    labels = _labels([name for name, _, _ in rows], size)
     values = [
-        {"name": name, "value": value, "says": says, "tint": _tint(value, tint, warn)}
-        for name, (_, value, says) in zip(_labels([name for name, _, _ in rows]), rows, strict=True)
+        {"name": name, "value": value, "says": says, "tint": tint}
+        for name, (_, value, says), tint in zip(labels, rows, tints, strict=True)
     ]
     most = max([value for _, value, _ in rows] + ([warn] if warn is not None else []), default=1) or 1
-    x = {"field": "value", "type": "quantitative", "title": title or None, "axis": None}
-    x["scale"] = {"domain": [0, most * 1.22], "nice": False}
-    layers: list[dict[str, Any]] = [
-        {
-            "mark": {"type": "bar", "height": 14},
-            "encoding": {"x": x, "y": _names(), "color": {"field": "tint", "type": "nominal", "scale": None}},
-        },
-        {
-            "mark": {"type": "text", "align": "left", "dx": 5, "color": colour("soft")},
-            "encoding": {"x": x, "y": _names(), "text": {"field": "says"}},
-        },
-    ]
+    scale = {"domain": [0, most * (1.12 if size == "wide" else 1.3)], "nice": False}
+    x = {"field": "value", "type": "quantitative", "axis": None, "scale": scale}
+    y = _names(labels)
+    bar = {
+        "mark": {"type": "bar", "height": 14},
+        "encoding": {"x": x, "y": y, "color": {"field": "tint", "type": "nominal", "scale": None}},
+    }
+    text = {"type": "text", "align": "left", "dx": 5}
+    halo = text | {"color": colour("paper"), "stroke": colour("paper"), "strokeWidth": 5, "strokeJoin": "round"}
+    said = {"x": x, "y": y, "text": {"field": "says", "type": "nominal"}}
+    layers: list[dict[str, Any]] = [bar]
     if warn is not None:
-        rule = {"type": "rule", "color": colour("gone"), "strokeDash": [3, 3]}
-        layers.append({"mark": rule, "encoding": {"x": x | {"datum": warn}}})
-        layers[-1]["encoding"]["x"].pop("field")
-    return {size: _frame(size, data={"values": values}, layer=layers, height={"step": 24}) for size in WIDTHS}
-
-
-def _tint(value: float, tint: str, warn: float | None) -> str:
-    return colour("gone" if warn is not None and value > warn else tint)
+        at = {"x": {"datum": warn, "type": "quantitative", "axis": None}}
+        layers.append({"mark": {"type": "rule", "color": colour("gone"), "strokeDash": [3, 3]}, "encoding": at})
+        layers.append({"mark": halo, "encoding": said})
+    layers.append({"mark": text | {"color": colour("soft")}, "encoding": said})
+    return _frame(size, data={"values": values}, layer=layers, height={"step": 24})
 
 
 def histogram(bins: Sequence[tuple[int, int, int]], middle: float, unit: str, rows: str) -> dict[str, dict[str, Any]]:
@@ -160,7 +197,7 @@ def histogram(bins: Sequence[tuple[int, int, int]], middle: float, unit: str, ro
                 {"mark": {"type": "rule", "color": colour("ink"), "strokeDash": [4, 3]}},
                 {
                     "mark": {"type": "text", "align": "left", "dx": 5, "y": -6, "color": colour("ink")},
-                    "encoding": {"text": {"field": "says"}},
+                    "encoding": {"text": {"field": "says", "type": "nominal"}},
                 },
             ],
         },
@@ -175,7 +212,7 @@ def lines(series: Mapping[str, Sequence[tuple[float, float]]], x: str, y: str) -
     values = [{"what": name, "x": at, "y": value} for name, points in series.items() for at, value in points]
     scale = {"domain": names, "range": (tints * len(names))[: len(names)] if len(names) > 1 else [colour("kept")]}
     encoding = {
-        "x": {"field": "x", "type": "quantitative", "title": x, "axis": {"grid": False, "tickCount": 6, "format": "~s"}},
+        "x": {"field": "x", "type": "quantitative", "title": x, "axis": {"grid": False, "tickCount": 5} | _SHORT},
         "y": {
             "field": "y",
             "type": "quantitative",
@@ -193,24 +230,27 @@ def lines(series: Mapping[str, Sequence[tuple[float, float]]], x: str, y: str) -
     return {size: _frame(size, data={"values": values}, encoding=encoding, layer=layers, height=220) for size in WIDTHS}
 
 
-def _labels(names: Sequence[str]) -> list[str]:
+def _labels(names: Sequence[str], size: str) -> list[str]:
     """Short labels that stay different from each other: spaces, which nobody sees, behind those that are equal."""
     found: list[str] = []
     for name in names:
-        short = label(name)
+        short = label(name, _LETTERS[size])
         while short in found:
             short += " "
         found.append(short)
     return found
 
 
-def _names() -> dict[str, Any]:
-    axis = {"title": None, "domain": False, "ticks": False, "grid": False, "labelPadding": 8}
+def _names(labels: Sequence[str]) -> dict[str, Any]:
+    """The axis of names, set from the left in as much room as the longest needs."""
+    room = int(_LETTER * max((len(name.strip()) for name in labels), default=1)) + 12
+    axis: dict[str, Any] = {"title": None, "domain": False, "ticks": False, "grid": False, "labelLimit": 0}
+    axis |= {"labelAlign": "left", "labelPadding": room, "minExtent": room, "maxExtent": room}
     return {"field": "name", "type": "nominal", "sort": None, "axis": axis}
 
 
 def _amount(field: str, unit: str) -> dict[str, Any]:
-    axis = {"tickCount": 5, "format": "~s", "domain": False, "ticks": False}
+    axis = {"tickCount": 4, "domain": False, "ticks": False} | _SHORT
     return {"field": field, "type": "quantitative", "stack": "zero", "title": unit, "axis": axis}
 
 
@@ -225,7 +265,6 @@ def _frame(size: str, *, height: Any, padding: Mapping[str, int] | None = None, 
         "labelFontSize": 12,
         "titleFontSize": 12,
         "titleFontWeight": "normal",
-        "labelLimit": _LABELS[size],
     }
     legend = {"labelColor": colour("ink"), "labelFontSize": 12, "symbolType": "square", "offset": 8}
     return {

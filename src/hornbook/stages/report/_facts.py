@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ from hornbook.stages.report._show import label, number, plural, seconds, share, 
 TELLTALE = 0.10
 """Share of documents with one opening above which it is flagged; our own choice. For comparison, 59 % of
 TinyStories contain "Once upon a time" (SimpleStories, arXiv:2504.09184)."""
+STUDENT, _BITS = "student", "bits_per_byte"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +100,25 @@ def reasons(above: Sequence[Artifact]) -> list[tuple[Artifact, str, int]]:
 def against(artifact: Artifact) -> list[str]:
     """The names of what documents were compared with; folders are left out."""
     given = artifact.manifest.get("knobs", {}).get("against") or []
-    return [label(PurePosixPath(str(path).replace("\\", "/")).name, 80) for path in ([given] if isinstance(given, str) else given)]
+    return [
+        label(PurePosixPath(str(path).replace("\\", "/")).name, 80)
+        for path in ([given] if isinstance(given, str) else given)
+    ]
 
 
-def teacher_name(recipe: Mapping[str, Any]) -> str:
-    """How the recipe calls its teacher."""
+def lessons(above: Sequence[Artifact]) -> int:
+    """Tokens of the training split, as the nearest tokenizing step counted them; 0 where there is none."""
+    found = [a.manifest.get("facts", {}).get("train_tokens") for a in above if a.makes == "tokens"]
+    return int(found[-1]) if found and _is_number(found[-1]) else 0
+
+
+def teacher_name(above: Sequence[Artifact], recipe: Mapping[str, Any]) -> str:
+    """How the recipe calls its teacher; empty where no step asks one."""
+    if not any(a.manifest.get("kind") == "ask" for a in above):
+        return ""
     spec = recipe.get("teacher") or {}
-    return label(spec.get("model") or spec.get("use") or "", 60)
+    kind = str(spec.get("use") or "")
+    return label("scripted" if kind == "scripted" else spec.get("model") or kind, 60)
 
 
 def sentences(
@@ -119,7 +131,7 @@ def sentences(
         _exam(above),
         _openings(found),
         _clean(above, groups),
-        _spent(sums, teacher_name(recipe)),
+        _spent(sums, teacher_name(above, recipe)),
     ]
     return [each for each in said if each]
 
@@ -129,11 +141,13 @@ def _yield(above: Sequence[Artifact], sums: Totals) -> str:
         return f"{plural(sums.left, 'document')} came out."
     said = f"Of {plural(sums.begun, 'record')} that came in, {sums.left:,} {'is' if sums.left == 1 else 'are'} left"
     said += f" ({share(sums.left / sums.begun)})" if sums.left <= sums.begun else ""
-    worst = max(reasons(above), key=lambda entry: entry[2], default=None)
-    if worst is None:
+    worst = max(funnel(above), key=lambda a: int(a.manifest["dropped"]), default=None)
+    if worst is None or not worst.manifest["dropped"]:
         return said + "; no step dropped any."
-    lost = sum(many for _, _, many in reasons(above))
-    return said + f"; the largest loss is {label(worst[0].step)}, “{label(worst[1])}”: {worst[2]:,} of {lost:,} drops."
+    lost, why = int(worst.manifest["dropped"]), worst.manifest["reasons"]
+    most = max(why, key=lambda name: why[name], default="")
+    how = f", {'all' if why.get(most) == lost else f'{why[most]:,}'} of them for “{label(most)}”" if most else ""
+    return f"{said}. The step {label(worst.step)} dropped most: {lost:,}{how}."
 
 
 def _openings(found: Corpus) -> str:
@@ -144,7 +158,7 @@ def _openings(found: Corpus) -> str:
     if not top or top[0][1] < 2:
         return half + ", and no two begin alike."
     part = top[0][1] / found.rows
-    verdict = f"one opening is far too common: “{label(top[0][0])}” begins {share(part)} of them."
+    verdict = f"one opening is too common: “{label(top[0][0])}” begins {share(part)} of them."
     if part <= TELLTALE:
         verdict = f"the most common opening, “{label(top[0][0])}”, begins {share(part)} of them."
     return f"{half}; {verdict}"
@@ -156,34 +170,44 @@ def _clean(above: Sequence[Artifact], groups: Mapping[str, Groups]) -> str:
         many = int(artifact.manifest.get("dropped", 0))
         if artifact.stage.startswith("dedup."):
             size = groups[artifact.step].largest if artifact.step in groups else 0
-            more = f" (the largest group had {size:,})" if many and size else ""
-            said.append(f"{plural(many, 'duplicate')}{more}" if many else "no duplicates")
+            more = f" (the largest group had {size:,})" if size else ""
+            said.append(f"{_were(many, 'duplicate')} taken out{more}" if many else "no document repeated another")
         elif artifact.stage.startswith("decontaminate."):
             names = against(artifact)
-            of = f"of {plural(len(names), 'exam file')}" if names else "of no exam, for none was named,"
-            said.append(f"{plural(many, 'document') if many else 'none'} with items {of}")
-    return f"Taken out: {', and '.join(said)}." if said else ""
+            clean = f"no document held an item of the {plural(len(names), 'exam file')} checked"
+            found = f"{_were(many, 'document')} taken out for holding an exam item"
+            said.append((found if many else clean) if names else "the documents were compared with no exam")
+    return "; ".join(said)[:1].upper() + "; ".join(said)[1:] + "." if said else ""
+
+
+def _were(many: int, what: str) -> str:
+    return f"{plural(many, what)} {'was' if many == 1 else 'were'}"
 
 
 def _exam(above: Sequence[Artifact]) -> str:
     """How well the student did, by what its exams and its training say of themselves."""
     bits = next((b for a in reversed(above) if (b := bits_of(a))), {})
-    if "student" in bits:
-        others = {name: value for name, value in bits.items() if name != "student"}
-        best = min(others, key=lambda name: others[name], default=None)
-        said = f"The student needs {number(bits['student'])} bits for a byte of text it has not seen"
-        if best is None:
+    if STUDENT in bits:
+        mine, others = bits[STUDENT], [(many, name) for name, many in bits.items() if name != STUDENT]
+        said = f"The student predicts text it has not seen at {number(round(mine, 3))} bits a byte"
+        if not others:
             return said + "."
-        ratio = others[best] / bits["student"] if bits["student"] else math.inf
-        how = f"{number(round(ratio, 2))} times better than" if ratio >= 1 else f"not as good as the {number(others[best])} of"
-        return f"{said}, {how} {best}."
-    losses = next((f for a in reversed(above) if (f := a.manifest.get("facts", {})).get("val_loss") is not None), None)
+        best, name = min(others)
+        how = "that is better" if mine < best else "not yet as good"
+        return f"{said}; the best compressor, {name}, needs {number(round(best, 3))}, so {how}."
+    losses = next((f for a in reversed(above) if _is_number((f := a.manifest.get("facts", {})).get("val_loss"))), None)
     return f"The student's loss on text it has not seen is {number(losses['val_loss'])}." if losses else ""
 
 
 def bits_of(artifact: Artifact) -> dict[str, float]:
-    """Bits per byte by who predicts: the student, gzip, zstd …, where an exam says so."""
-    return {}
+    """Bits per byte of held-out text by who predicts it (the student, gzip, zstd …), where an exam says so."""
+    found = artifact.manifest.get("facts", {})
+    named = {name: value for name, value in found.items() if name.endswith(_BITS) and _is_number(value)}
+    if _BITS not in named:
+        return {}
+    mine = float(named.pop(_BITS))
+    others = {name.removesuffix("_" + _BITS).replace("_", " "): float(value) for name, value in named.items()}
+    return {STUDENT: mine} | dict(sorted(others.items(), key=lambda pair: pair[1]))
 
 
 def _spent(sums: Totals, teacher: str) -> str:

@@ -172,6 +172,16 @@ def groups(artifact: Artifact, most: int = 3) -> Groups | None:
     return found if mark else None
 
 
+def written(artifact: Artifact, many: int) -> list[dict[str, Any]]:
+    """Some of the texts a student wrote, where a job left `samples.parquet`."""
+    path, sample = artifact.folder / "samples.parquet", Sample(many)
+    if artifact.makes == "documents" or not path.is_file():
+        return []
+    for piece in pieces(path, (ID, TEXT, PROMPT, "completion", "kind", "temperature", "ended")):
+        sample.add(piece)
+    return sample.rows()
+
+
 def curve(artifact: Artifact, most: int = 300) -> list[Mapping[str, Any]]:
     """The rows of a learning curve, thinned evenly to at most `most`; the last row is always there."""
     import orjson
@@ -188,7 +198,8 @@ def curve(artifact: Artifact, most: int = 300) -> list[Mapping[str, Any]]:
                 continue
             if isinstance(row, dict):
                 rows.append(row)
-            if len(rows) > 100_000:
+            if len(rows) == _CURVE:
                 break
     every = -(-len(rows) // most) if rows else 1
-    return [row for at, row in enumerate(rows) if at % every == 0 or at == len(rows) - 1 or "val_loss" in row and row["val_loss"] is not None]
+    some = [row for at, row in enumerate(rows) if at % every == 0]
+    return some if not rows or some[-1] is rows[-1] else [*some, rows[-1]]

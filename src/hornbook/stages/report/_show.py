@@ -12,6 +12,7 @@ from markupsafe import Markup, escape
 
 CUT = 900
 """Most characters of a document that are shown."""
+_GLUE = "\u00a0"
 _STACK = 4
 """Most combining marks in a row; more only paint over the lines above."""
 _HIDDEN = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
@@ -60,7 +61,9 @@ def visible(text: Any, limit: int = CUT, length: int | None = None) -> Markup:
         length: characters of the whole, where `text` was cut before.
     """
     whole = "" if text is None else str(text)
-    parts = [Markup('<span class="u">{}</span>').format(run) if odd else escape(run) for odd, run in runs(whole[:limit])]
+    parts = [
+        Markup('<span class="u">{}</span>').format(run) if odd else escape(run) for odd, run in runs(whole[:limit])
+    ]
     left = (length if length is not None else len(whole)) - min(limit, len(whole))
     if left > 0:
         parts.append(Markup('<span class="cut"> … {} more characters</span>').format(f"{left:,}"))
@@ -99,25 +102,25 @@ def number(value: Any) -> str:
 
 
 def share(value: float) -> str:
-    """A share as a percentage: 0 %, < 0.1 %, 3.2 %, 41 %."""
+    """A share as a percentage: 0 %, < 0.1 %, 3.2 %, 41 %, 99.8 %."""
     percent = 100 * value
-    if percent == 0 or percent >= 99.95:
-        return f"{percent:.0f} %"
-    if percent < 0.1:
-        return "< 0.1 %"
-    return f"{percent:.1f} %" if percent < 10 or percent > 99 else f"{percent:.0f} %"
+    if 0 < percent < 0.1:
+        return f"<{_GLUE}0.1{_GLUE}%"
+    digits = 1 if 0 < percent < 9.95 or 99 < percent < 99.95 else 0
+    return f"{percent:.{digits}f}{_GLUE}%"
 
 
 def seconds(value: float) -> str:
-    """A time: 0.42 s, 12 s, 3 min 20 s, 1 h 05 min."""
-    if value < 10:
-        return f"{value:.2g} s" if value >= 0.01 else "< 0.01 s"
-    if value < 60:
-        return f"{value:.0f} s"
-    whole = round(value)
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600:,} h {whole % 3600 // 60:02d} min"
+    """A time: 0.42 s, 1.3 s, 12 s, 3 min 20 s, 1 h 05 min."""
+    if value < 0.995:
+        said = f"{value:.2f} s" if value >= 0.005 else "< 0.01 s"
+    elif value < 59.5:
+        said = f"{value:.1f} s" if value < 9.95 else f"{value:.0f} s"
+    elif value < 3599.5:
+        said = f"{round(value) // 60} min {round(value) % 60:02d} s"
+    else:
+        said = f"{round(value) // 3600:,} h {round(value) % 3600 // 60:02d} min"
+    return said.replace(" ", _GLUE)
 
 
 def usd(value: float) -> str:

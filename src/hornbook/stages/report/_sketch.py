@@ -41,16 +41,16 @@ class Lengths:
         return self.longest if at == _LONGEST - 1 else at
 
     def bins(self, most: int = 28) -> list[tuple[int, int, int]]:
-        """(from, below, documents) in bins of a round width up to the 99.5th percentile; the last is open."""
+        """(from, below, documents) in bins of a round width up to the 99.5th percentile; the last holds the rest."""
         if not self.rows:
             return []
-        low, high = self.quantile(0.0), min(self.quantile(0.995), _LONGEST - 1)
+        low, high = (min(self.quantile(share), _LONGEST - 1) for share in (0.0, 0.995))
         width = _round_width((high - low + 1) / most)
         start = low // width * width
         edges = list(range(start, high + width, width)) or [start]
         found = [(at, at + width, int(self.counts[at : at + width].sum())) for at in edges]
         rest = int(self.counts[edges[-1] + width :].sum())
-        return found[:-1] + [(found[-1][0], self.longest + 1 if rest else found[-1][1], found[-1][2] + rest)]
+        return [*found[:-1], (found[-1][0], self.longest + 1 if rest else found[-1][1], found[-1][2] + rest)]
 
 
 def _round_width(least: float) -> int:

@@ -24,14 +24,14 @@ from hornbook.stages.report import _show as show
 
 _RECIPE = 60_000
 _PACKAGES = (
-    "pyarrow", "numpy", "numba", "pydantic", "tokenizers", "torch", "xllamacpp", "aiohttp", "xxhash", "vl-convert-python",
+    "pyarrow", "numpy", "numba", "pydantic", "tokenizers", "torch", "xllamacpp", "aiohttp", "xxhash",
+    "vl-convert-python",
 )  # fmt: skip
 _BARS = 20
+_WRITTEN = 6
 
 
-def render(
-    inputs: Inputs, found: gather.Corpus, examples: int, tick: Callable[[float, str], None]
-) -> str:
+def render(inputs: Inputs, found: gather.Corpus, examples: int, tick: Callable[[float, str], None]) -> str:
     """The page as HTML."""
     from jinja2 import Environment, StrictUndefined
 
@@ -82,7 +82,7 @@ def _context(inputs: Inputs, found: gather.Corpus, groups: Mapping[str, gather.G
         "yaml": _yaml(recipe),
         "above": above,
         "funnel": facts.funnel(above),
-        "jobs": [a for a in above if a.makes != "documents"],
+        "jobs": [(a, gather.written(a, _WRITTEN)) for a in above if a.makes != "documents"],
         "found": found,
         "groups": groups,
         "dedup": [a for a in above if a.stage.startswith("dedup.")],
@@ -92,7 +92,9 @@ def _context(inputs: Inputs, found: gather.Corpus, groups: Mapping[str, gather.G
         "sentences": facts.sentences(above, found, groups, recipe),
         "openings": found.openings.top(10),
         "telltale": facts.TELLTALE,
-        "teacher": facts.teacher_name(recipe),
+        "asks": any(a.manifest.get("kind") == "ask" for a in above),
+        "lessons": facts.lessons(above),
+        "teacher": facts.teacher_name(above, recipe),
         "first": first,
         "last": last,
         "versions": _versions(),
@@ -128,7 +130,7 @@ def _drawn(above: Sequence[Artifact], found: gather.Corpus) -> dict[str, Markup]
     steps = [(a.step, int(a.manifest["kept"]), int(a.manifest["dropped"])) for a in facts.funnel(above)]
     if steps:
         says = "; ".join(f"{name}: {kept:,} kept, {gone:,} dropped" for name, kept, gone in steps)
-        drawn["funnel"] = charts.draw(charts.stacked(steps, "documents"), f"Documents by step. {says}.")
+        drawn["funnel"] = charts.draw(charts.stacked(steps, "rows"), f"Rows by step. {says}.")
     lost = sorted(facts.reasons(above), key=lambda entry: -entry[2])[:_BARS]
     if len(lost) > 1:
         rows = [(f"{a.step}: {name}", float(many), f"{many:,}") for a, name, many in lost]
@@ -140,6 +142,11 @@ def _drawn(above: Sequence[Artifact], found: gather.Corpus) -> dict[str, Markup]
         drawn["seconds"] = charts.draw(charts.bars(spent), _says("Time by step", spent))
     for artifact in above:
         drawn |= _curves(artifact)
+        bits = [(name, value, f"{value:.3f}") for name, value in facts.bits_of(artifact).items()]
+        if bits:
+            drawn[f"bits {artifact.step}"] = charts.draw(
+                charts.bars(bits, mark=facts.STUDENT), _says("Bits a byte", bits)
+            )
     return drawn
 
 
@@ -167,7 +174,9 @@ def _curves(artifact: Artifact) -> dict[str, Markup]:
     x = next((name for name in ("tokens", "step") if rows and all(name in row for row in rows)), None)
     if x is None:
         return {}
-    names = sorted({name for row in rows for name in row if name.endswith("loss")}, key=lambda n: (n != "train_loss", n))
+    names = sorted(
+        {name for row in rows for name in row if name.endswith("loss")}, key=lambda n: (n != "train_loss", n)
+    )
     series = {n: [(row[x], row[n]) for row in rows if isinstance(row.get(n), (int, float))] for n in names}
     series = {name.replace("_", " "): points for name, points in series.items() if points}
     if not series:

@@ -12,7 +12,7 @@ from pydantic import model_validator
 from hornbook.core.documents import PIECE_BYTES
 from hornbook.core.knobs import InputPath, knob
 from hornbook.core.stage import Dropped, Inputs, Source
-from hornbook.store.reading import File, cut, expand, read_file
+from hornbook.store.reading import File, cut, expand, read_files
 
 Format = Literal["auto", "jsonl", "json", "parquet", "csv", "tsv", "text", "code"]
 
@@ -74,21 +74,10 @@ class Files(Source):
         return [[asdict(file) for file in share] for share in shares]
 
     def read(self, item: Any, inputs: Inputs) -> Iterator[pa.Table | Dropped]:
-        """The documents of one share, file by file."""
+        """The documents of one share."""
         left = self.limit
-        for file in item:
-            for found in self._read_file(File(**file)):
-                if left is None or isinstance(found, Dropped):
-                    yield found
-                    continue
-                yield found.slice(0, left)
-                left -= min(left, found.num_rows)
-                if left == 0:
-                    return
-
-    def _read_file(self, file: File) -> Iterator[pa.Table | Dropped]:
-        return read_file(
-            file,
+        found = read_files(
+            [File(**file) for file in item],
             self.text,
             id_column=self.id,
             columns=self.columns,
@@ -97,3 +86,11 @@ class Files(Source):
             errors=self.errors,
             max_bytes=self.max_bytes,
         )
+        for piece in found:
+            if left is None or isinstance(piece, Dropped):
+                yield piece
+                continue
+            yield piece.slice(0, left)
+            left -= min(left, piece.num_rows)
+            if left == 0:
+                return

@@ -13,6 +13,6 @@ from hornbook.store.reading.cutting import cut
 from hornbook.store.reading.layout import How
 from hornbook.store.reading.places import File, expand
 from hornbook.store.reading.prints import fingerprint
-from hornbook.store.reading.reader import read_file
+from hornbook.store.reading.reader import read_file, read_files
 
-__all__ = ["File", "How", "conform", "cut", "expand", "fingerprint", "read_file", "unify"]
+__all__ = ["File", "How", "conform", "cut", "expand", "fingerprint", "read_file", "read_files", "unify"]

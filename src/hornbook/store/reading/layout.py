@@ -86,14 +86,13 @@ class Found:
     faults: list[Fault] = field(default_factory=list)
 
 
-def documents(batch: Batch, file: File, how: How) -> tuple[pa.Table, list[Fault]]:
+def documents(batch: Batch, place: pa.Array, how: How) -> tuple[pa.Table, list[Fault]]:
     """Rows as documents: `id`, `text` where there is one, `origin`, then the rest as it came.
 
-    An `id` or `origin` that the row brings is kept (as text), else it is `NAME:NUMBER`. A column that is in
-    the way of a renamed one gets `.input` behind its name.
+    An `id` or `origin` that the row brings is kept (as text), else it is the row's `place`. A column that is
+    in the way of a renamed one gets `.input` behind its name.
     """
     columns = dict(zip(batch.table.column_names, batch.table.columns, strict=True))
-    place = pc.binary_join_element_wise(file.name, pa.array(batch.numbers).cast(pa.string()), ":")
     head = {ID: _given(columns.pop(how.id_column, None), place)}
     text = columns.pop(how.text_column, None)
     if text is not None:
@@ -113,6 +112,11 @@ def documents(batch: Batch, file: File, how: How) -> tuple[pa.Table, list[Fault]
     where = zip(batch.numbers[long.to_numpy()], sizes.filter(long).to_pylist(), gone, strict=True)
     faults = [too_long(int(number), size, how, value) for number, size, value in where]
     return table.filter(pc.invert(long)), faults
+
+
+def places(file: File, numbers: np.ndarray) -> pa.Array:
+    """`NAME:NUMBER` of rows of one file."""
+    return pc.binary_join_element_wise(file.name, pa.array(numbers).cast(pa.string()), ":")
 
 
 def too_long(number: int, size: int, how: How, text: str) -> Fault:

@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from hornbook.core.errors import UserError
+from hornbook.core.knobs import local_path
 
 Kind = Literal["jsonl", "json", "parquet", "csv", "tsv", "text", "code"]
 
@@ -80,7 +81,7 @@ def expand(paths: str | Sequence[str], kind: Kind | Literal["auto"] = "auto") ->
     """
     found: dict[str, File] = {}
     for path in [paths] if isinstance(paths, str) else paths:
-        files = _files(path)
+        files = _files(local_path(path))
         if not files:
             raise UserError(f"no files in {path}", where=path, fix="check the path; hidden files are not read")
         for file in sorted(files, key=lambda file: file.name):

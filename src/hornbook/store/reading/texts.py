@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 
 import numpy as np
 import pyarrow as pa
 
-from hornbook.core.documents import PIECE_BYTES, PIECE_ROWS
+from hornbook.core.documents import PIECE_BYTES, PIECE_ROWS, TEXT
 from hornbook.store.reading.layout import Batch, Fault, Found, How, shown, too_long
 from hornbook.store.reading.places import CODECS, File
 from hornbook.store.reading.streams import HEAD, Broken, Long, blocks, records
@@ -48,11 +48,45 @@ def lang_of(name: str) -> str:
     return _BY_NAME.get(path.name) or _BY_SUFFIX.get(path.suffix.lower(), "")
 
 
+def is_whole(file: File, how: How) -> bool:
+    """Whether the file is one document."""
+    return file.kind == "code" or (file.kind == "text" and how.split == "file")
+
+
+def read_whole(file: File, how: How) -> str | Fault:
+    """The text of a file that is one document; a Fault of number 1 (or 0) if it is none.
+
+    Raises:
+        Broken: the file cannot be read to its end.
+    """
+    if not file.codec and file.size > how.max_bytes:
+        return too_long(1, file.size, how, shown(next(blocks(file))))
+    parts, size = list[bytes](), 0
+    for block in blocks(file):
+        if not size and file.kind == "code" and b"\0" in block[:BINARY]:
+            return Fault(1, "binary", f"byte {block.index(0) + 1} is NUL: not text")
+        parts.append(block)
+        size += len(block)
+        if size > how.max_bytes:
+            return Fault(1, "too_long", f"more than max_bytes = {how.max_bytes:,}", shown(parts[0]))
+    return _decoded(b"".join(parts).removeprefix(_BOM), 1, how)
+
+
+def table_of(texts: Sequence[str], names: Sequence[str], how: How) -> pa.Table:
+    """Texts and the names of their files as columns: the text, `path`, `lang`."""
+    column = how.text_column if TEXT in how.need else how.source(how.need[0])
+    langs = {name: lang_of(name) for name in set(names)}
+    return pa.table(
+        {
+            column: pa.array(texts, pa.string()),
+            "path": pa.array(names, pa.string()),
+            "lang": pa.array([langs[name] for name in names], pa.string()),
+        }
+    )
+
+
 def read_text(file: File, how: How) -> Iterator[Found]:
-    """Documents with `path` and `lang`; numbered by line (line, blank-line) or from 1 (file, delimiter)."""
-    if how.split == "file" or file.kind == "code":
-        yield _whole(file, how)
-        return
+    """The documents a text file is cut into, numbered by line (line, blank-line) or from 1 (delimiter)."""
     number, texts, numbers, faults, size = 0, list[str](), list[int](), list[Fault](), 0
     try:
         for number, record in _cut(file, how):
@@ -71,24 +105,6 @@ def read_text(file: File, how: How) -> Iterator[Found]:
         error.number = number + 1
         raise
     yield _found(texts, numbers, faults, file, how)
-
-
-def _whole(file: File, how: How) -> Found:
-    if not file.codec and file.size > how.max_bytes:
-        return Found(faults=[too_long(1, file.size, how, shown(next(blocks(file))))])
-    parts, size = [], 0
-    for block in blocks(file):
-        if not size and file.kind == "code" and b"\0" in block[:BINARY]:
-            return Found(faults=[Fault(1, "binary", f"byte {block.index(0) + 1} is NUL: not text")])
-        parts.append(block)
-        size += len(block)
-        if size > how.max_bytes:
-            said = f"more than max_bytes = {how.max_bytes:,}"
-            return Found(faults=[Fault(1, "too_long", said, shown(parts[0]))])
-    text = _decoded(b"".join(parts).removeprefix(_BOM), 1, how)
-    if isinstance(text, Fault):
-        return Found(faults=[text])
-    return _found([text], [1], [], file, how)
 
 
 def _cut(file: File, how: How) -> Iterator[tuple[int, bytes | Long]]:
@@ -151,8 +167,4 @@ def _decoded(data: bytes, number: int, how: How) -> str | Fault:
 def _found(texts: list[str], numbers: list[int], faults: list[Fault], file: File, how: How) -> Found:
     if not texts:
         return Found(faults=faults)
-    rows = len(texts)
-    columns = {how.text_column: pa.array(texts, pa.string())}
-    columns["path"] = pa.array([file.name] * rows, pa.string())
-    columns["lang"] = pa.array([lang_of(file.name)] * rows, pa.string())
-    return Found(Batch(pa.table(columns), np.array(numbers, np.int64)), faults)
+    return Found(Batch(table_of(texts, [file.name] * len(texts), how), np.array(numbers, np.int64)), faults)
