@@ -124,7 +124,12 @@ def test_the_live_view_is_three_lines_that_fit(width: int, kind: str) -> None:
     assert "11/12" in lines[0]
     assert "elapsed 2:01:40" in lines[0]
     assert "1%" in lines[1]
-    manifest = {"makes": "documents", "kept": 1_234_567, "dropped": 1234, "facts": {"tokens": 1, "tokens_per_second": 3.0}}
+    manifest = {
+        "makes": "documents",
+        "kept": 1_234_567,
+        "dropped": 1234,
+        "facts": {"tokens": 1, "tokens_per_second": 3.0},
+    }
     view(StepEvent("done", *where, manifest))
     assert len(said[0]) <= width
     assert "1,234,567 kept" in said[0]

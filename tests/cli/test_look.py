@@ -18,7 +18,14 @@ from tests.commands import hornbook, last_json
 
 def test_the_funnel_adds_up_and_says_what_is_on_disk(small: Path) -> None:
     found = last_json(hornbook("look", "small", "--json", cwd=small))
-    assert [step["step"] for step in found["steps"]] == ["sources-words", "prompts", "generate", "notes", "short", "dedup"]
+    assert [step["step"] for step in found["steps"]] == [
+        "sources-words",
+        "prompts",
+        "generate",
+        "notes",
+        "short",
+        "dedup",
+    ]
     for step in found["steps"]:
         assert step["kept"] + step["dropped"] == step["rows_in"]
         assert step["kept"] == ds.dataset(sorted(Path(small, step["folder"]).glob("part-*.parquet"))).count_rows()

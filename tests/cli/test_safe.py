@@ -19,7 +19,9 @@ ALLOWED = "\n\u200c\u200d"
 
 
 def harmless(text: str) -> bool:
-    return all(letter in ALLOWED or unicodedata.category(letter) not in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp") for letter in text)
+    return all(
+        letter in ALLOWED or unicodedata.category(letter) not in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp") for letter in text
+    )
 
 
 @given(STEERING, st.integers(5, 100))
@@ -47,10 +49,21 @@ def test_what_is_cut_is_said() -> None:
     assert block("a" * 5000, 10) == "a" * 10 + " … (5,000 characters)"
 
 
-@given(st.recursive(st.none() | st.floats() | st.text() | st.binary() | st.dates(), lambda x: st.lists(x) | st.dictionaries(st.integers(), x)))
+@given(
+    st.recursive(
+        st.none() | st.floats() | st.text() | st.binary() | st.dates(),
+        lambda x: st.lists(x) | st.dictionaries(st.integers(), x),
+    )
+)
 def test_anything_can_be_said_as_json(value: object) -> None:
     assert json.loads(json.dumps(plain(value), allow_nan=False)) == plain(value)
 
 
 def test_short_values() -> None:
-    assert [short(v) for v in (0.123456, math.nan, "a\x1bb", ["x", 1], True)] == ["0.1235", "nan", "a␛b", '["x", 1]', "true"]
+    assert [short(v) for v in (0.123456, math.nan, "a\x1bb", ["x", 1], True)] == [
+        "0.1235",
+        "nan",
+        "a␛b",
+        '["x", 1]',
+        "true",
+    ]

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from itertools import chain, repeat
 
 import pytest
 
@@ -169,7 +170,7 @@ def test_a_fallen_rate_makes_the_threads_be_measured_again(smollm, monkeypatch):
     monkeypatch.setattr(local, "WINDOW_SECONDS", 0.3)
     monkeypatch.setattr(local, "DRAIN_SECONDS", 0.1)
     monkeypatch.setattr(layout, "CALM_SECONDS", 0.0)
-    rates = {Layout(1, 1): iter([1.0, 1.0]), Layout(1, 2): iter([1e9, 0.1])}
+    rates = {Layout(1, 1): repeat(1.0), Layout(1, 2): chain([1e9], repeat(0.1))}
     monkeypatch.setattr(Local, "_measure", lambda self, one: next(rates[one]))
     monkeypatch.setattr(local, "layouts", lambda *args: [Layout(1, 1), Layout(1, 2)])
     lines: list[str] = []

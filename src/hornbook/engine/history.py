@@ -252,10 +252,9 @@ def _unknown(wanted: str, documents: Sequence[Artifact]) -> UserError:
         if step.manifest["kind"] == "source":
             ids += _ids(_files(step), IDS_LOOKED_AT - len(ids))
     folded = wanted.casefold()
-    near = [key for key in ids if key.casefold().startswith(folded) or folded.startswith(key.casefold())][:3]
-    alike = [key for key in ids if abs(len(key) - len(wanted)) <= 3 and _shared(key, wanted) * 2 >= len(wanted)]
-    near += difflib.get_close_matches(wanted, alike[:5000], n=3, cutoff=0.6)
-    hint = ", ".join(f"`{key[:80]}`" for key in dict.fromkeys(near))
+    near = [key for key in ids if folded in key.casefold() or key.casefold() in folded][:3]
+    near += _alike(wanted, ids)
+    hint = ", ".join(f"`{key[:80]}`" for key in list(dict.fromkeys(near))[:4])
     some = ", ".join(f"`{key[:80]}`" for key in ids[:3])
     return UserError(
         f"no document has the id `{wanted[:200]}`",
@@ -275,9 +274,16 @@ def _ids(paths: Iterable[Path], most: int) -> list[str]:
     return found
 
 
+def _alike(wanted: str, ids: Sequence[str]) -> list[str]:
+    """The three ids that share most letters from both ends, if they share enough at all (difflib 0.6)."""
+    scored = [(-_shared(key, wanted), abs(len(key) - len(wanted)), key) for key in ids if key]
+    best = [key for score, _, key in sorted(scored)[:50] if -score * 2 >= len(wanted)]
+    ratios = [difflib.SequenceMatcher(None, key, wanted).ratio() for key in best]
+    return [key for key, ratio in zip(best, ratios, strict=True) if ratio >= 0.6][:3]
+
+
 def _shared(one: str, other: str) -> int:
-    """How many characters of two words are the same at the same place, from both ends."""
+    """How many letters are the same from the front, and from the back."""
     front = next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
     pairs = zip(reversed(one), reversed(other), strict=False)
-    back = next((at for at, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))
-    return min(len(other), front + back)
+    return front + next((at for at, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))

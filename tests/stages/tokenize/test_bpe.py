@@ -137,7 +137,7 @@ WORKER = """
 import sys; from pathlib import Path
 from tests.corpus import rows; from tests.stages.above import Above
 from hornbook.stages.tokenize.bpe import Bpe
-Above(rows(40), 50).run(Bpe(vocab=900), Path(sys.argv[1]))
+Above(rows(10), 20).run(Bpe(vocab=900), Path(sys.argv[1]))
 """
 
 
@@ -210,6 +210,16 @@ def test_a_file_that_is_no_tokenizer_is_refused(tmp_path):
 def test_too_little_text_is_told(tmp_path, texts):
     with pytest.raises(UserError, match="too few to train on and hold one out"):
         Above([{"id": str(n), "text": t} for n, t in enumerate(texts)]).run(Bpe(), tmp_path)
+
+
+def test_a_word_of_megabytes_costs_little(tmp_path):
+    import time
+
+    start = time.process_time()
+    above = Above([{"id": n, "text": t} for n, t in (("x", "x" * 5_000_000), ("y", "ab" * 10**6), ("s", " " * 10**6))])
+    above.run(Bpe(vocab=300, val_share=0), tmp_path)
+    assert time.process_time() - start < 60  # minutes without the cut: the cost grew as the square
+    assert documents(tmp_path, "train") == ["x" * 5_000_000, "ab" * 10**6, " " * 10**6]
 
 
 def test_the_corpus_has_what_breaks_tokenizers():

@@ -7,7 +7,7 @@ import json
 import lzma
 import math
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _DEFLATE_WINDOW = 32 * 1024
 _ZSTD_SHORTEST = 8
+_CHARACTER = 4
+"""Bytes of the longest character: so many tokens more, and none is cut where it counts."""
 
 
 class Bits(Job):
@@ -159,16 +161,13 @@ def _tail(split: Split, path: Path, size: int) -> bytes:
     tokenizer = Tokenizer.from_file(str(path))
     parts: list[bytes] = []
     left = size
-    for n in _backwards(len(split)):
+    for n in range(len(split) - 1, -1, -1):
         if left <= 0:
             break
-        parts.append(tokenizer.decode(split.document(n)[-left:].tolist(), skip_special_tokens=False).encode())
+        ids = split.document(n)[-left - _CHARACTER :].tolist()
+        parts.append(tokenizer.decode(ids, skip_special_tokens=False).encode()[-left:])
         left -= len(parts[-1])
-    return b"".join(reversed(parts))[-size:] if size else b""
-
-
-def _backwards(count: int) -> Iterator[int]:
-    yield from range(count - 1, -1, -1)
+    return b"".join(reversed(parts))
 
 
 def _plain(text: bytes) -> dict[str, int]:

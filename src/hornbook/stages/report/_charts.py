@@ -96,7 +96,7 @@ def _stacked(rows: Sequence[tuple[str, int, int]], unit: str, size: str) -> dict
     scale = {"domain": ["kept", "dropped"], "range": [colour("kept"), colour("gone")]}
     most = max((kept + gone for _, kept, gone in rows), default=1)
     x = _amount("rows", unit) | {
-        "scale": {"domain": [0, max(1, most) * (1.25 if size == "wide" else 1.5)], "nice": False}
+        "scale": {"domain": [0, max(1, most) * (1.25 if size == "wide" else 1.65)], "nice": False}
     }
     y = _names(labels)
     layers = [

@@ -133,8 +133,8 @@ def _drawn(above: Sequence[Artifact], found: gather.Corpus) -> dict[str, Markup]
         drawn["funnel"] = charts.draw(charts.stacked(steps, "rows"), f"Rows by step. {says}.")
     lost = sorted(facts.reasons(above), key=lambda entry: -entry[2])[:_BARS]
     if len(lost) > 1:
-        rows = [(f"{a.step}: {name}", float(many), f"{many:,}") for a, name, many in lost]
-        drawn["reasons"] = charts.draw(charts.bars(rows, tint="gone"), _says("Drops by reason", rows))
+        rows = [(f"{name} ({a.step})", float(many), f"{many:,}") for a, name, many in lost]
+        drawn["reasons"] = charts.draw(charts.bars(rows, tint="gone"), _says("Drops by reason and step", rows))
     if found.rows:
         drawn |= _texts(found)
     spent = [(t.step, t.seconds, show.seconds(t.seconds)) for t in map(facts.took, above)]

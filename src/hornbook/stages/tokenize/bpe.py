@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 _BATCH = 1 << 20
 """Bytes of text encoded at once; a longer document is encoded in parts, cut between characters."""
 
+_WORD = 128
+"""Bytes of a word at most while training, longer ones are cut: merging costs the square of a word's length
+(200,000 times `x` took 20 s), and no token of such length is wanted."""
+
 _VAL = pa.schema([(ID, pa.string()), (TEXT, pa.string()), ("bytes", pa.int64()), ("tokens", pa.int64())])
 
 
@@ -110,10 +114,12 @@ class Bpe(Job):
     def _train(
         self, inputs: Inputs, total: int, limit: int, rows: int, tick: Callable[[float, str], None]
     ) -> Tokenizer:
-        from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+        from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
         tokenizer = Tokenizer(models.BPE())
-        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
+        words = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
+        cut = pre_tokenizers.Split(Regex(f".{{1,{_WORD}}}"), "isolated")
+        tokenizer.pre_tokenizer = pre_tokenizers.Sequence([words, cut])
         tokenizer.decoder = decoders.ByteLevel()
         trainer = trainers.BpeTrainer(
             vocab_size=self.vocab,
@@ -124,6 +130,7 @@ class Bpe(Job):
         )
         below = int(min(1.0, self.train_mb * 2**20 / max(1, total)) * 2**64)
         tokenizer.train_from_iterator(self._texts(inputs, limit, below, rows, tick), trainer)
+        tokenizer.pre_tokenizer = words
         return tokenizer
 
     def _texts(
