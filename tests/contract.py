@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib
 import json
@@ -124,10 +125,9 @@ def main() -> None:
     from hornbook.engine.finding import find_stage
 
     for stage in sys.argv[1:]:
-        with tempfile.TemporaryDirectory() as folder:
-            recipe = recipe_of(stage, example_of(stage), Path("contract"))
-            artifact = run(recipe, Path(folder))[-1]
-        print(stage, json.dumps({find_stage(stage).version: digest_of(artifact)}))
+        with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+            artifact = run(recipe_of(stage, example_of(stage), Path("contract")), Path(folder))[-1]
+            print(stage, json.dumps({find_stage(stage).version: digest_of(artifact)}))
 
 
 if __name__ == "__main__":

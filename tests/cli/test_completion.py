@@ -43,7 +43,7 @@ def test_commands_stages_recipes_and_runs(small: Path) -> None:
 def test_the_script_parses(shell: str, tmp_path: Path) -> None:
     script = hornbook("completion", shell, cwd=tmp_path).stdout
     assert "_HORNBOOK_COMPLETE" in script
-    assert last_json(hornbook("completion", shell, "--json", cwd=tmp_path))["script"] == script.rstrip("\n")
+    assert last_json(hornbook("completion", shell, "--json", cwd=tmp_path))["script"].rstrip() == script.rstrip()
     found = shutil.which(shell)
     if found is None:
         pytest.skip(f"{shell} is not installed")
@@ -59,7 +59,8 @@ def test_bash_really_completes(small: Path) -> None:
     program = small / "bin" / "hornbook"
     program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m hornbook "$@"\n', encoding="utf-8")
     program.chmod(0o755)
-    asked = f'{script}\nCOMP_WORDS=(hornbook look sm); COMP_CWORD=2; _hornbook_completion hornbook sm look; echo "${{COMPREPLY[@]}}"'
+    words = "COMP_WORDS=(hornbook look sm); COMP_CWORD=2; _hornbook_completion hornbook sm look"
+    asked = f'{script}\n{words}; echo "${{COMPREPLY[@]}}"'
     env = os.environ | {"PATH": f"{small / 'bin'}:{os.environ['PATH']}"}
     done = subprocess.run(["bash", "-c", asked], cwd=small, env=env, text=True, capture_output=True, check=False)
     assert done.stdout.strip() == "small", done.stderr

@@ -84,11 +84,23 @@ def test_in_a_checkout_it_meets_the_contract(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout
     assert here("hornbook", "stages", "--pages", "docs/stages").returncode in (0, 1)
     assert "`least` ¹" in (tmp_path / "docs/stages/quality.rhymes.md").read_text(encoding="utf-8")
+
+
+def test_what_is_written_is_tidy(own: Path, tmp_path: Path) -> None:
     ruff = shutil.which("ruff", path=str(Path(sys.executable).parent))
-    if ruff is not None:
-        files = ["src/hornbook/stages/quality/rhymes.py", "tests/stages/quality/test_rhymes.py"]
-        checked = subprocess.run([ruff, "check", *files], cwd=tmp_path, capture_output=True, text=True, check=False)
-        assert checked.returncode == 0, checked.stdout
+    if ruff is None:
+        pytest.skip("ruff is not installed")
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    (tmp_path / "src" / "hornbook" / "stages").mkdir(parents=True)
+    for kind in KINDS:
+        assert hornbook("new", "stage", f"quality.my_{kind}", "--kind", kind, cwd=tmp_path).returncode == 0
+    for args in (["check"], ["format", "--check"]):
+        for folder in (own / "mypkg", tmp_path):
+            done = subprocess.run(
+                [ruff, *args, "--no-cache", "--config", str(ROOT / "pyproject.toml"), str(folder)],
+                capture_output=True, text=True, check=False,
+            )  # fmt: skip
+            assert done.returncode == 0, done.stdout
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,11 @@ from hornbook.nn.export import load_student, save_student
 from hornbook.nn.model import Student
 from hornbook.nn.shape import Shape, shape_for
 
-SHAPES = [shape_for(1, 260, 32), shape_for(3, 300, 64), Shape(vocab=270, context=24, depth=2, width=48, heads=3, hidden=80)]
+SHAPES = [
+    shape_for(1, 260, 32),
+    shape_for(3, 300, 64),
+    Shape(vocab=270, context=24, depth=2, width=48, heads=3, hidden=80),
+]
 
 
 def _lively(shape, seed=3):
@@ -33,7 +37,9 @@ def tokenizer(tmp_path):
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     made.train_from_iterator(
         ["a fox and a ball"],
-        trainers.BpeTrainer(vocab_size=260, special_tokens=["<|endoftext|>"], initial_alphabet=alphabet, show_progress=False),
+        trainers.BpeTrainer(
+            vocab_size=260, special_tokens=["<|endoftext|>"], initial_alphabet=alphabet, show_progress=False
+        ),
     )
     made.save(str(tmp_path / "given.json"))
     return tmp_path / "given.json"

@@ -80,5 +80,5 @@ def test_draws_follow_the_distribution():
 
 def test_a_full_context_ends_a_text(model):
     how = Sampling(1.0, 0, most=500, end=60, seed=1)
-    (ids, ended), = sample(model, [[3] * 200], ["x"], how)
+    ((ids, ended),) = sample(model, [[3] * 200], ["x"], how)
     assert ended or len(ids) == SHAPE.context - SHAPE.context // 2

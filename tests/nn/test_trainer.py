@@ -66,9 +66,7 @@ def test_a_stopped_run_ends_with_the_same_weights(tmp_path, optimizer, bf16):
     resumed = again.run(_quiet)
     assert resumed["train_loss"] == facts["train_loss"]
     assert resumed["val_loss"] == facts["val_loss"]
-    assert all(
-        torch.equal(a, b) for a, b in zip(straight.model.parameters(), again.model.parameters(), strict=True)
-    )
+    assert all(torch.equal(a, b) for a, b in zip(straight.model.parameters(), again.model.parameters(), strict=True))
     curves = [(tmp_path / f / "curve.jsonl").read_text().splitlines() for f in ("straight", "stopped")]
     rows = [[{k: v for k, v in json.loads(line).items() if k != "seconds"} for line in lines] for lines in curves]
     assert rows[0] == rows[1]

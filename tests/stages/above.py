@@ -16,10 +16,7 @@ class Above:
 
     def __init__(self, rows: Sequence[dict[str, Any]], size: int = 7) -> None:
         self.table = pa.table(
-            {
-                name: pa.array([str(row.get(name, "")) for row in rows], pa.string())
-                for name in ("id", "text", "origin")
-            }
+            {name: pa.array([str(row.get(name, "")) for row in rows], pa.string()) for name in ("id", "text", "origin")}
         )
         self.size = size
         self.above: list[Artifact] = []

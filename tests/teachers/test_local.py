@@ -166,19 +166,20 @@ asyncio.run(main())
 
 
 def test_a_fallen_rate_makes_the_threads_be_measured_again(smollm, monkeypatch):
-    """The rates are scripted, the model is real: replies under way are begun anew and are the same."""
+    """The rates measured are made up, the model is real: replies under way are begun anew and are the same."""
     monkeypatch.setattr(local, "WINDOW_SECONDS", 0.3)
     monkeypatch.setattr(local, "DRAIN_SECONDS", 0.1)
     monkeypatch.setattr(layout, "CALM_SECONDS", 0.0)
-    rates = {Layout(1, 1): repeat(1.0), Layout(1, 2): chain([1e9], repeat(0.1))}
+    monkeypatch.setattr(layout, "FALLEN", 1e-3)
+    rates = {Layout(1, 1): repeat(1.0), Layout(2, 1): chain([1e9], repeat(0.1)), Layout(3, 1): repeat(0.1)}
     monkeypatch.setattr(Local, "_measure", lambda self, one: next(rates[one]))
-    monkeypatch.setattr(local, "layouts", lambda *args: [Layout(1, 1), Layout(1, 2)])
+    monkeypatch.setattr(local, "layouts", lambda *args: list(rates))
     lines: list[str] = []
-    requests = [story(name, max_tokens=60, ignore_eos=True) for name in NAMES]
+    requests = [story(name, max_tokens=40, ignore_eos=True) for name in NAMES]
 
     async def work():
         async with opened(smollm, lines, threads="auto") as teacher:
-            assert teacher.layout == Layout(1, 2)
+            assert teacher.layout == Layout(2, 1)
             texts = []
             for _ in range(20):
                 raws = await asyncio.gather(*map(teacher.ask, requests))

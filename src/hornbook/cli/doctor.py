@@ -68,7 +68,10 @@ def command(network: bool, runs: Path, as_json: bool) -> None:
     else:
         _show(findings)
     if broken:
-        raise click.exceptions.Exit(1)
+        from hornbook.core.errors import HornbookError
+
+        fixes = "; ".join(f.fix for f in findings if f.state == "broken")
+        raise HornbookError(f"nothing can run here: {', '.join(broken)}", fix=fixes)
 
 
 def examine(runs: Path, *, network: bool = False) -> list[Finding]:
@@ -219,17 +222,17 @@ def _weights() -> Finding:
 
 
 def _torch() -> Finding:
-    try:
-        import torch
-    except ImportError as error:
-        return Finding(
-            "torch", "missing", str(error), "pip install 'hornbook[train]': needed to train and examine students"
-        )
-    from hornbook.nn.machine import fast_bf16
+    from importlib.metadata import version
 
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    what = torch.cuda.get_device_name(0) if device.type == "cuda" else "no GPU, trains on the processor"
-    return Finding("torch", "ok", f"{torch.__version__}, {what}, {'fast' if fast_bf16(device) else 'no fast'} bfloat16")
+    try:
+        from hornbook.nn.machine import fast_bf16, pick_device
+    except ImportError as error:
+        fix = "pip install 'hornbook[train]': needed to train and examine students"
+        return Finding("torch", "missing", str(error), fix)
+    device = pick_device("auto")
+    what = "CUDA" if device.type == "cuda" else "no GPU, trains on the processor"
+    bfloat = "fast" if fast_bf16(device) else "no fast"
+    return Finding("torch", "ok", f"{version('torch')}, {what}, {bfloat} bfloat16")
 
 
 def _blas() -> Finding:

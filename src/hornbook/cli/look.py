@@ -141,8 +141,11 @@ def _show(facts: dict[str, Any], step: str | None) -> None:
         _one(out, facts["steps"][0])
     for row in facts["documents"]:
         document(out, row, marks=step is not None)
+    shown = ""
     for row in facts["dropped"]:
-        heading(out, "", row.pop("step"))
+        if (name := row.pop("step")) != shown:
+            shown = name
+            heading(out, f"dropped by {name}")
         document(out, row, letters=300, marks=False)
 
 

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 
@@ -33,8 +34,8 @@ def pick_device(name: str) -> torch.device:
 def fast_bf16(device: torch.device) -> bool:
     """Whether bfloat16 is faster than float32 there: CUDA with it, CPUs with avx512_bf16 or AMX."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
-    has = getattr(torch.cpu, "get_capabilities", dict)()
+        return bool(torch.cuda.is_bf16_supported())
+    has: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     return bool(has.get("avx512_bf16") or has.get("amx_bf16"))
 
 
@@ -67,9 +68,10 @@ def kept_memory() -> Iterator[None]:
 
 
 @contextmanager
-def kept_threads() -> Iterator[None]:
-    """Give torch its number of threads back at the end."""
+def kept_threads(count: int | None = None) -> Iterator[None]:
+    """Give torch its number of threads back at the end; until then `count` where it is given."""
     before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
     try:
         yield
     finally:

@@ -40,7 +40,9 @@ class _Attention(nn.Module):
         self.qkv = nn.Linear(shape.width, 3 * shape.width, bias=False)
         self.out = nn.Linear(shape.width, shape.width, bias=False)
 
-    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, bias: Tensor | None, cache: Cache | None, layer: int) -> Tensor:
+    def forward(
+        self, x: Tensor, cos: Tensor, sin: Tensor, bias: Tensor | None, cache: Cache | None, layer: int
+    ) -> Tensor:
         rows, length, width = x.shape
         qkv = self.qkv(x).view(rows, length, 3, self.heads, self.size)
         qk, v = qkv.split((2, 1), dim=2)
@@ -49,7 +51,8 @@ class _Attention(nn.Module):
         if cache is not None:
             k, v = _remember(cache, layer, k, v)
         y = F.scaled_dot_product_attention(q, k, v, is_causal=True) if bias is None else _attend(q, k, v, bias)
-        return self.out(y.transpose(1, 2).reshape(rows, length, width))
+        mixed: Tensor = self.out(y.transpose(1, 2).reshape(rows, length, width))
+        return mixed
 
 
 def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
@@ -87,10 +90,13 @@ class _Block(nn.Module):
         self.gate_up = nn.Linear(shape.width, 2 * shape.hidden, bias=False)
         self.down = nn.Linear(shape.hidden, shape.width, bias=False)
 
-    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, bias: Tensor | None, cache: Cache | None, layer: int) -> Tensor:
+    def forward(
+        self, x: Tensor, cos: Tensor, sin: Tensor, bias: Tensor | None, cache: Cache | None, layer: int
+    ) -> Tensor:
         x = x + self.attention(self.norm1(x), cos, sin, bias, cache, layer)
         gate, up = self.gate_up(self.norm2(x)).chunk(2, dim=-1)
-        return x + self.down(F.silu(gate) * up)
+        lifted: Tensor = self.down(F.silu(gate) * up)
+        return x + lifted
 
 
 class Student(nn.Module):
@@ -99,6 +105,10 @@ class Student(nn.Module):
     Weights are normal with deviation 0.02, those that write to the residual stream divided by
     sqrt(2 x depth) (GPT-2, section 2.3; simple_stories_train/models/llama.py).
     """
+
+    cos: Tensor
+    sin: Tensor
+    causal: Tensor
 
     def __init__(self, shape: Shape, seed: int = 0) -> None:
         super().__init__()
@@ -162,7 +172,9 @@ class Student(nn.Module):
         position = (place[None] - padding[:, None]).clamp(min=0)
         cos, sin = self.cos[position][:, :, None, None], self.sin[position][:, :, None, None]
         later = torch.arange(first + new, device=ids.device)[None] > place[:, None]
-        bias = cache.bias[:, :, : first + new] + torch.zeros_like(later, dtype=cos.dtype).masked_fill_(later, -torch.inf)
+        bias = cache.bias[:, :, : first + new] + torch.zeros_like(later, dtype=cos.dtype).masked_fill_(
+            later, -torch.inf
+        )
         bias = torch.where((place[None] < padding[:, None])[:, :, None], 0.0, bias)
         logits = self._run(ids, cos, sin, bias, cache)
         cache.length += new

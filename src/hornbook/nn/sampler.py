@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from hornbook.core.keys import random_for
-from hornbook.nn.model import Cache, Student
+from hornbook.nn.model import Student
 
 
 @dataclass(frozen=True, slots=True)

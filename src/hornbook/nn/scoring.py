@@ -65,9 +65,7 @@ def _cuts(document: int, length: int, context: int) -> Iterator[_Cut]:
 
 
 @torch.no_grad()
-def _score(
-    model: Student, documents: Sequence[np.ndarray[Any, Any]], group: Sequence[_Cut], end: int
-) -> list[float]:
+def _score(model: Student, documents: Sequence[np.ndarray[Any, Any]], group: Sequence[_Cut], end: int) -> list[float]:
     width = max(cut.stop - cut.start for cut in group)
     inputs = np.full((len(group), width), end, dtype=np.int64)
     targets = np.full((len(group), width), _IGNORE, dtype=np.int64)

@@ -23,7 +23,7 @@ CORPORA = ROOT / ".." / "shared" / "data" / "corpora"
 SAMPLED = ("arc_easy", "boolq", "commonsense_qa", "copa", "gsm8k", "humaneval", "mbpp", "openbook_qa", "piqa")
 SAMPLED += ("siqa", "svamp", "winograd_wsc", "winogrande", "lambada_openai")
 
-EXAMPLE = Example(knobs={"against": [str(BEGINNINGS)]})
+EXAMPLE = Example(knobs={"against": [str(BEGINNINGS)]}, golden={"1": "364ce73820ff88e0fc439996ca22ff45"})
 
 OWN: list[dict[str, Any]] = [
     {

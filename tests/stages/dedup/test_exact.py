@@ -12,7 +12,7 @@ from tests.corpus import HOSTILE, STORIES
 from tests.kernels import plain
 from tests.stages.driving import documents, mark, outcome
 
-EXAMPLE = Example(knobs={"normalise": "words"})
+EXAMPLE = Example(knobs={"normalise": "words"}, golden={"1": "25d25ca33d1e7b0be6e28d3aefd42035"})
 ODDITIES = [text for text in HOSTILE.values() if len(text) < 5000]
 FORMS = ("none", "space", "case", "words")
 ODD = st.text(alphabet="aA bB\t\n.,小é\u0301\u00ad", max_size=6)

@@ -50,7 +50,10 @@ def test_samples_are_documents(done):
 def test_prompts_are_first_halves_of_held_out_documents(done):
     _, folder, _ = done
     held = pq.read_table(folder / "tokens" / "val.parquet").to_pylist()
-    tokenizer, split = Tokenizer.from_file(str(folder / "tokens" / "tokenizer.json")), Tokens(folder / "tokens").split("val")
+    tokenizer, split = (
+        Tokenizer.from_file(str(folder / "tokens" / "tokenizer.json")),
+        Tokens(folder / "tokens").split("val"),
+    )
     rows = pq.read_table(folder / "samples" / "samples.parquet").to_pylist()
     for n, row in enumerate(rows[:3]):
         half = split.document(n)[: len(split.document(n)) // 2]
@@ -65,7 +68,9 @@ def test_a_seed_fixes_the_samples(done, tmp_path):
     other = above.run(Samples(**KNOBS, seed=1), tmp_path / "other")
     del above.above[-2:]
     assert again == facts
-    tables = [pq.read_table(f / "samples.parquet") for f in (folder / "samples", tmp_path / "again", tmp_path / "other")]
+    tables = [
+        pq.read_table(f / "samples.parquet") for f in (folder / "samples", tmp_path / "again", tmp_path / "other")
+    ]
     assert tables[0] == tables[1]
     assert tables[0].slice(0, 4) == tables[2].slice(0, 4)  # greedy needs no seed
     assert tables[0] != tables[2]
@@ -76,8 +81,8 @@ def test_counts_by_hand():
     assert _distinct([["a", "b", "a"], ["b", "a"]], 1) == 2 / 5
     assert _distinct([["a", "b", "a"], ["b", "a"]], 2) == 2 / 3
     assert _distinct([["a"]], 2) is None
-    assert _repeated("x y x y x y".split(), 2) == 1 - 2 / 5
-    assert _repeated("a b c d e".split(), 4) == 0
+    assert _repeated(["x", "y", "x", "y", "x", "y"], 2) == 1 - 2 / 5
+    assert _repeated(["a", "b", "c", "d", "e"], 4) == 0
     assert _repeated(["a"], 4) is None
 
 

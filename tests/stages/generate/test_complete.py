@@ -30,7 +30,7 @@ EXAMPLE = Example(
     knobs={"max_tokens": 80, "system": "You tell stories.", "min_characters": 5},
     rows=ROWS,
     teacher={"use": "scripted", "rule": "story"},
-    golden={},
+    golden={"1": "0ccb7ad8213c8a5acee046b9d1b19624"},
 )
 BROKEN = 5
 EMPTY = sum(1 for row in ROWS if not row["messages"] and not row["prompt"].strip())

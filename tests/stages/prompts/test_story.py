@@ -24,7 +24,7 @@ SEEDS = [
     }.items()
     for word in words
 ]
-EXAMPLE = Example(knobs={"count": 60, "form": "instruct"}, rows=SEEDS, golden={})
+EXAMPLE = Example(knobs={"count": 60, "form": "instruct"}, rows=SEEDS, golden={"1": "c06e98372cb4380ae2c0497241386048"})
 FEATURES = list(Feature.__args__)
 
 

@@ -14,7 +14,7 @@ from tests.corpus import HOSTILE, STORIES
 from tests.kernels import plain
 from tests.stages.driving import documents, mark, outcome
 
-EXAMPLE = Example()
+EXAMPLE = Example(golden={"1": "d0f9a4f04e06896920c8170b933527e1"})
 SHARED = Path(__file__).resolve().parents[3] / ".." / "shared" / "data" / "corpora"
 
 GOPHER = {

@@ -21,7 +21,7 @@ from tests.contract import Example
 from tests.corpus import rows as corpus
 
 SOME = Path(__file__).resolve().parent / "some_files"
-EXAMPLE = Example(knobs={"path": str(SOME), "split": "blank-line"})
+EXAMPLE = Example(knobs={"path": str(SOME), "split": "blank-line"}, golden={"1": "74dd0e4138b2280e1a0188c2c7658d81"})
 
 
 def read(**knobs: Any) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

@@ -31,7 +31,7 @@ EXAMPLE = Example(
         "own.jsonl": "\n".join([*LINES, *(json.dumps({"prompt": text}) for text in HOSTILE.values())]),
         "lines.txt": "Write one story.\n\nWrite another.\n",
     },
-    golden={},
+    golden={"1": "0509db60947c11337c6421fe6318dbcd"},
 )
 
 

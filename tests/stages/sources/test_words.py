@@ -8,7 +8,7 @@ import pytest
 from hornbook.stages.sources.words import Words
 from tests.contract import Example
 
-EXAMPLE = Example(golden={})
+EXAMPLE = Example(golden={"1": "f7b90e9341417e6dae99b762eb6bb800"})
 UPOS = {"noun": "NOUN", "verb": "VERB", "adjective": "ADJ"}
 
 

@@ -27,9 +27,7 @@ ROOT = Path(__file__).resolve().parents[3]
 def documents(folder: Path, split: str) -> list[str]:
     """The texts of a split, read back from its tokens."""
     tokenizer, mapped = Tokenizer.from_file(str(folder / "tokenizer.json")), Tokens(folder).split(split)
-    return [
-        tokenizer.decode(mapped.document(n).tolist(), skip_special_tokens=False) for n in range(len(mapped))
-    ]
+    return [tokenizer.decode(mapped.document(n).tolist(), skip_special_tokens=False) for n in range(len(mapped))]
 
 
 @pytest.fixture(scope="module")
@@ -47,9 +45,7 @@ def test_every_text_comes_back(trained):
     assert documents(folder, "train") == rest
     assert facts["train_docs"] + facts["val_docs"] == len(rows(6))
     assert facts["train_bytes"] == sum(len(t.encode()) for t in rest)
-    assert facts["val_bytes_per_token"] == round(
-        facts["val_bytes"] / (facts["val_tokens"] - facts["val_docs"]), 4
-    )
+    assert facts["val_bytes_per_token"] == round(facts["val_bytes"] / (facts["val_tokens"] - facts["val_docs"]), 4)
 
 
 def test_the_end_stands_only_at_the_ends(trained):
@@ -145,9 +141,7 @@ def test_threads_change_nothing(tmp_path):
     """The tokenizer library counts and encodes in as many threads as it is given."""
     for threads in ("1", "2", "3"):
         given = {"RAYON_NUM_THREADS": threads, "TOKENIZERS_PARALLELISM": "true", "PYTHONPATH": str(ROOT)}
-        subprocess.run(
-            [sys.executable, "-c", WORKER, str(tmp_path / threads)], env=os.environ | given, check=True
-        )
+        subprocess.run([sys.executable, "-c", WORKER, str(tmp_path / threads)], env=os.environ | given, check=True)
     for name in ("tokenizer.json", "train.bin", "val.bin"):
         assert len({(tmp_path / threads / name).read_bytes() for threads in "123"}) == 1
 

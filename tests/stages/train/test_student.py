@@ -44,7 +44,7 @@ from hornbook.core.stage import Artifact
 above = Above([]); tokens = Path(sys.argv[1])
 above.above.append(Artifact("tokens", "tokenize.bpe", "tokens", tokens, {}))
 def tick(share, words): print(words, flush=True)
-facts = Student(**TINY, epochs=3, checkpoint_every=0).run(above, Path(sys.argv[2]), tick)
+facts = Student(**TINY, tokens=3000, batch=2, checkpoint_every=0).run(above, Path(sys.argv[2]), tick)
 """
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import pyarrow as pa
 
-from hornbook.core.documents import ID, TEXT
+from hornbook.core.documents import TEXT
 from hornbook.core.errors import UserError
 from hornbook.core.knobs import knob
 from hornbook.core.stage import Inputs, Job, Makes
@@ -91,7 +91,8 @@ class Bits(Job):
         """
         import pyarrow.parquet as pq
 
-        pieces, size, limit = [], 0, self.limit_mb * 2**20
+        pieces: list[pa.RecordBatch] = []
+        size, limit = 0, self.limit_mb * 2**20
         with pq.ParquetFile(path) as file:
             for group in file.iter_batches(batch_size=1024):
                 ends = size + group.column("bytes").to_numpy().cumsum()
@@ -109,14 +110,11 @@ class Bits(Job):
     def _nats(
         self, folder: Path, documents: list[np.ndarray[Any, Any]], end: int, tick: Callable[[float, str], None]
     ) -> np.ndarray[Any, Any]:
-        import torch
-
         from hornbook.nn.export import load_student
         from hornbook.nn.machine import kept_threads, pick_device
         from hornbook.nn.scoring import nats
 
-        with kept_threads():
-            torch.set_num_threads(self.threads)
+        with kept_threads(self.threads):
             model = load_student(folder).to(pick_device(self.device))
             return nats(
                 model, documents, end, batch=self.batch, tick=lambda share: tick(0.8 * share, "scoring held-out text")

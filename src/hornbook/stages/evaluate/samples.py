@@ -124,15 +124,12 @@ class Samples(Job):
     def _write(
         self, folder: Path, asked: list[_Asked], end: int, tick: Callable[[float, str], None]
     ) -> list[tuple[list[int], bool]]:
-        import torch
-
         from hornbook.nn.export import load_student
         from hornbook.nn.machine import kept_threads, pick_device
         from hornbook.nn.sampler import Sampling, sample
 
         written: list[tuple[list[int], bool]] = []
-        with kept_threads():
-            torch.set_num_threads(self.threads)
+        with kept_threads(self.threads):
             model = load_student(folder).to(pick_device(self.device))
             for heat in self.temperatures:
                 mine = [a for a in asked if a.temperature == heat]

@@ -26,7 +26,7 @@ THEME = {
     "kept": ("#2a6f97", "#6cb0d9"),
     "gone": ("#c4602a", "#eb9a68"),
     "good": ("#3d7a4f", "#7fc394"),
-    "pale": ("#a9c4d4", "#3b566a"),
+    "pale": ("#7397ad", "#587b92"),
 }
 """Name → colour in light and in dark. Text on paper: ink 16.9 and 14.6 to 1, soft 6.2 and 7.5, link 7.0 and
 9.2 (WCAG 2.2 AA asks 4.5)."""

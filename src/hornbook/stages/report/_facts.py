@@ -50,12 +50,17 @@ def funnel(above: Sequence[Artifact]) -> list[Artifact]:
     return [a for a in above if a.makes == "documents"]
 
 
-def begun(above: Sequence[Artifact]) -> int:
-    """Records that came in: those of all sources that do not merely feed another source."""
+def seeds(above: Sequence[Artifact]) -> set[str]:
+    """The sources that merely feed another source (words for prompts), by the name of the step."""
     sources = [a for a in above if a.manifest.get("kind") == "source"]
     fed = {given for a in sources for given in a.manifest.get("inputs", [])}
-    last = [a for a in sources if a.manifest.get("output") not in fed]
-    return sum(int(a.manifest["rows_in"]) for a in last)
+    return {a.step for a in sources if a.manifest.get("output") in fed}
+
+
+def begun(above: Sequence[Artifact]) -> int:
+    """Records that came in: those of all sources but seeds."""
+    sources = [a for a in above if a.manifest.get("kind") == "source" and a.step not in seeds(above)]
+    return sum(int(a.manifest["rows_in"]) for a in sources)
 
 
 def took(artifact: Artifact) -> Took:
@@ -174,7 +179,8 @@ def _clean(above: Sequence[Artifact], groups: Mapping[str, Groups]) -> str:
             said.append(f"{_were(many, 'duplicate')} taken out{more}" if many else "no document repeated another")
         elif artifact.stage.startswith("decontaminate."):
             names = against(artifact)
-            clean = f"no document held an item of the {plural(len(names), 'exam file')} checked"
+            files = plural(len(names), "exam file") if len(names) > 1 else "exam file"
+            clean = f"no document held an item of the {files} checked"
             found = f"{_were(many, 'document')} taken out for holding an exam item"
             said.append((found if many else clean) if names else "the documents were compared with no exam")
     return "; ".join(said)[:1].upper() + "; ".join(said)[1:] + "." if said else ""
@@ -186,17 +192,26 @@ def _were(many: int, what: str) -> str:
 
 def _exam(above: Sequence[Artifact]) -> str:
     """How well the student did, by what its exams and its training say of themselves."""
-    bits = next((b for a in reversed(above) if (b := bits_of(a))), {})
-    if STUDENT in bits:
-        mine, others = bits[STUDENT], [(many, name) for name, many in bits.items() if name != STUDENT]
-        said = f"The student predicts text it has not seen at {number(round(mine, 3))} bits a byte"
-        if not others:
-            return said + "."
-        best, name = min(others)
-        how = "that is better" if mine < best else "not yet as good"
-        return f"{said}; the best compressor, {name}, needs {number(round(best, 3))}, so {how}."
+    exam = next((a for a in reversed(above) if bits_of(a)), None)
+    if exam is not None:
+        return _bits(bits_of(exam), exam.manifest["facts"])
     losses = next((f for a in reversed(above) if _is_number((f := a.manifest.get("facts", {})).get("val_loss"))), None)
     return f"The student's loss on text it has not seen is {number(losses['val_loss'])}." if losses else ""
+
+
+def _bits(bits: Mapping[str, float], said: Mapping[str, Any]) -> str:
+    """The student next to the best compressor, as far as its interval lets one tell them apart."""
+    mine, others = bits[STUDENT], [(many, name) for name, many in bits.items() if name != STUDENT]
+    start = f"The student predicts text it has not seen at {number(round(mine, 3))} bits a byte"
+    if not others:
+        return start + "."
+    best, name = min(others)
+    low, high = (float(said[end]) if _is_number(said.get(end)) else mine for end in ("low", "high"))
+    told = "so the student is better" if best > high else "so the student is not yet as good"
+    if low <= best <= high:
+        ends = f"{number(round(low, 3))} to {number(round(high, 3))}"
+        told = f"within the student's interval, {ends}: no difference is shown"
+    return f"{start}; the best compressor, {name}, needs {number(round(best, 3))}, {told}."
 
 
 def bits_of(artifact: Artifact) -> dict[str, float]:

@@ -172,14 +172,19 @@ def groups(artifact: Artifact, most: int = 3) -> Groups | None:
     return found if mark else None
 
 
-def written(artifact: Artifact, many: int) -> list[dict[str, Any]]:
-    """Some of the texts a student wrote, where a job left `samples.parquet`."""
-    path, sample = artifact.folder / "samples.parquet", Sample(many)
+def written(artifact: Artifact, most: int = 8) -> list[dict[str, Any]]:
+    """Texts a student wrote, where a job left `samples.parquet`: one of each kind and temperature."""
+    path = artifact.folder / "samples.parquet"
     if artifact.makes == "documents" or not path.is_file():
         return []
+    found: dict[tuple[Any, ...], Sample] = {}
     for piece in pieces(path, (ID, TEXT, PROMPT, "completion", "kind", "temperature", "ended")):
-        sample.add(piece)
-    return sample.rows()
+        sorts = [name for name in ("kind", "temperature") if name in piece.column_names]
+        keys = list(zip(*(piece.column(name).to_pylist() for name in sorts), strict=True)) or [()] * piece.num_rows
+        for key in dict.fromkeys(keys):
+            if key in found or len(found) < most:
+                found.setdefault(key, Sample(1)).add(piece.filter(pa.array([other == key for other in keys])))
+    return [row for sample in found.values() for row in sample.rows()]
 
 
 def curve(artifact: Artifact, most: int = 300) -> list[Mapping[str, Any]]:

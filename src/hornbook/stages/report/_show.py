@@ -10,8 +10,11 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-CUT = 900
+CUT = 1600
 """Most characters of a document that are shown."""
+LINES = 60
+"""Most lines of a document that are shown."""
+_GAPS = re.compile(r"\n(?:[^\S\n]*\n){3,}")
 _GLUE = "\u00a0"
 _STACK = 4
 """Most combining marks in a row; more only paint over the lines above."""
@@ -57,19 +60,30 @@ def visible(text: Any, limit: int = CUT, length: int | None = None) -> Markup:
 
     Args:
         text: anything; None is shown as nothing.
-        limit: most characters shown.
+        limit: most characters shown; `LINES` is the most lines.
         length: characters of the whole, where `text` was cut before.
     """
     whole = "" if text is None else str(text)
-    parts = [
-        Markup('<span class="u">{}</span>').format(run) if odd else escape(run) for odd, run in runs(whole[:limit])
-    ]
-    left = (length if length is not None else len(whole)) - min(limit, len(whole))
+    shown = "\n".join(whole[:limit].split("\n")[:LINES])
+    odd, at, parts = Markup('<span class="u">{}</span>'), 0, []
+    for gap in [*_GAPS.finditer(shown), None]:
+        between = shown[at : gap.start() if gap else None]
+        parts += [odd.format(run) if hidden else escape(run) for hidden, run in runs(between)]
+        if gap:
+            parts += [Markup("\n"), odd.format(f"{gap.group().count(chr(10))} line ends"), Markup("\n")]
+            at = gap.end()
+    left = (length if length is not None else len(whole)) - len(shown)
     if left > 0:
         parts.append(Markup('<span class="cut"> … {} more characters</span>').format(f"{left:,}"))
     if not whole:
         parts.append(Markup('<span class="cut">empty</span>'))
     return Markup("").join(parts)
+
+
+def whole(text: str) -> Markup:
+    """All of a text that was bounded before (the recipe), made harmless in the same way."""
+    odd = Markup('<span class="u">{}</span>')
+    return Markup("").join(odd.format(run) if hidden else escape(run) for hidden, run in runs(text))
 
 
 def label(text: Any, limit: int = 40) -> str:

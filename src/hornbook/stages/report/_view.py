@@ -28,7 +28,6 @@ _PACKAGES = (
     "vl-convert-python",
 )  # fmt: skip
 _BARS = 20
-_WRITTEN = 6
 
 
 def render(inputs: Inputs, found: gather.Corpus, examples: int, tick: Callable[[float, str], None]) -> str:
@@ -54,7 +53,7 @@ def render(inputs: Inputs, found: gather.Corpus, examples: int, tick: Callable[[
     }
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {
-        "visible": show.visible, "label": show.label, "number": show.number, "share": show.share,
+        "visible": show.visible, "whole": show.whole, "label": show.label, "number": show.number, "share": show.share,
         "seconds": show.seconds, "usd": show.usd, "plural": show.plural, "flat": show.flat, "quote": shlex.quote,
     }  # fmt: skip
     tick(0.9, "writing")
@@ -82,7 +81,8 @@ def _context(inputs: Inputs, found: gather.Corpus, groups: Mapping[str, gather.G
         "yaml": _yaml(recipe),
         "above": above,
         "funnel": facts.funnel(above),
-        "jobs": [(a, gather.written(a, _WRITTEN)) for a in above if a.makes != "documents"],
+        "seeds": sorted(facts.seeds(above)),
+        "jobs": [(a, gather.written(a)) for a in above if a.makes != "documents"],
         "found": found,
         "groups": groups,
         "dedup": [a for a in above if a.stage.startswith("dedup.")],
@@ -127,7 +127,11 @@ def _versions() -> list[tuple[str, str]]:
 def _drawn(above: Sequence[Artifact], found: gather.Corpus) -> dict[str, Markup]:
     """The charts, each where there is something to draw."""
     drawn: dict[str, Markup] = {}
-    steps = [(a.step, int(a.manifest["kept"]), int(a.manifest["dropped"])) for a in facts.funnel(above)]
+    steps = [
+        (a.step, int(a.manifest["kept"]), int(a.manifest["dropped"]))
+        for a in facts.funnel(above)
+        if a.step not in facts.seeds(above)
+    ]
     if steps:
         says = "; ".join(f"{name}: {kept:,} kept, {gone:,} dropped" for name, kept, gone in steps)
         drawn["funnel"] = charts.draw(charts.stacked(steps, "rows"), f"Rows by step. {says}.")

@@ -28,7 +28,7 @@ class Page(Job):
     needs: ClassVar[tuple[Makes, ...]] = ("documents",)
     reads_recipe: ClassVar[bool] = True
 
-    samples: int = knob(12, help="documents shown in full, drawn by a hash of the id", unit="documents", ge=0, le=200)
+    samples: int = knob(12, help="documents shown, drawn by a hash of the id", unit="documents", ge=0, le=200)
     examples: int = knob(3, help="dropped documents shown for each reason", unit="documents", ge=0, le=20)
     opening_words: int = knob(
         3, help="first words that make an opening, where no step marked `quality.opening`", unit="words", ge=1, le=20

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -59,7 +58,7 @@ class Bpe(Job):
         lt=1.0,
         help="share of documents held out, by a hash of their id; at least one unless 0",
         unit="share of documents",
-        source="nanoGPT, data/shakespeare_char/prepare.py, for a small corpus; 0.0005 for a large one (data/openwebtext)",
+        source="nanoGPT: 0.1 of a small corpus (data/shakespeare_char), 0.0005 of a large one (data/openwebtext)",
     )
     end: str = knob(
         "<|endoftext|>", help="name of the token that ends a document", source="GPT-2 (openai/gpt-2, encoder.json)"
@@ -105,8 +104,7 @@ class Bpe(Job):
             limit = least + 1
         if rows < (2 if limit else 1) or not total:
             raise UserError(
-                f"{rows} documents with {total} bytes are too few to train on"
-                + (" and hold one out" if limit else ""),
+                f"{rows} documents with {total} bytes are too few to train on" + (" and hold one out" if limit else ""),
                 fix="more documents (`hornbook look` shows what dropped them), or val_share: 0",
             )
         return total, limit, rows
@@ -153,7 +151,9 @@ class Bpe(Job):
             tokenizer = Tokenizer.from_file(str(self.tokenizer))
         except Exception as error:
             raise UserError(
-                f"tokenizer: {error}", where=str(self.tokenizer), fix="the path of a tokenizer.json (Hugging Face tokenizers)"
+                f"tokenizer: {error}",
+                where=str(self.tokenizer),
+                fix="the path of a tokenizer.json (Hugging Face tokenizers)",
             ) from error
         tokenizer.no_padding()
         tokenizer.no_truncation()
@@ -244,7 +244,8 @@ def _write(tokenizer: Tokenizer, writer: Writer, piece: pa.Table) -> pa.Table:
     texts = piece.column(TEXT).to_pylist()
     sizes = [len(t.encode()) for t in texts]
     counts = [0] * len(texts)
-    open_owner, held = -1, []  # the document whose parts are still being gathered
+    open_owner = -1  # the document whose parts are still being gathered
+    held: list[np.ndarray[Any, Any]] = []
     for parts, owners in _batches(texts):
         for owner, one in zip(owners, tokenizer.encode_batch_fast(parts, add_special_tokens=False), strict=True):
             if owner != open_owner and held:

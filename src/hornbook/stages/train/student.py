@@ -25,9 +25,7 @@ class Student(Job):
     makes: ClassVar[Makes] = "student"
     needs: ClassVar[tuple[Makes, ...]] = ("tokens",)
 
-    depth: int = knob(
-        2, ge=1, le=64, help="layers; everything else follows", unit="layers", source="nanochat's dial"
-    )
+    depth: int = knob(2, ge=1, le=64, help="layers; everything else follows", unit="layers", source="nanochat's dial")
     epochs: float = knob(
         8.0,
         gt=0.0,
@@ -55,9 +53,7 @@ class Student(Job):
     )
     device: Literal["auto", "cpu", "cuda"] = knob("auto", help="auto: CUDA where there is one")
     threads: int = knob(0, ge=0, help="CPU threads; 0: chosen by a probe at the start", unit="threads")
-    checkpoint_every: float = knob(
-        30.0, ge=0.0, help="time between checkpoints; 0: at every step", unit="seconds"
-    )
+    checkpoint_every: float = knob(30.0, ge=0.0, help="time between checkpoints; 0: at every step", unit="seconds")
     seed: int = knob(0, help="of the first weights and of the order of the windows")
 
     def run(self, inputs: Inputs, folder: Path, tick: Callable[[float, str], None]) -> dict[str, Any]:
