@@ -233,6 +233,7 @@ def test_duplicates_exams_and_openings(made, html):
     assert "the largest group had 3 documents" in html
     assert table(html, "Documents dropped, by exam")[1:] == [["exam", "1"]]
     assert "exam.jsonl" in html
+    assert re.search(r"Shared text</span> <bdi>[^<]*little turtle walked across", html)
     assert "<strong>Flagged.</strong> “<bdi>once upon a</bdi>”" in html
 
 

@@ -16,6 +16,7 @@ from hornbook.stages.report._sketch import Distinct, Frequent, Lengths, Sample
 from hornbook.store.parts import pieces
 
 OPENING, WORDS, CHARACTERS, FEATURES = "quality.opening", "quality.words", "quality.characters", "story.features"
+SPAN = "decontaminate.span"
 _REASONS = 40
 _CURVE = 100_000
 
@@ -122,7 +123,7 @@ def _listed(column: pa.ChunkedArray) -> pa.ChunkedArray:
 def examples(artifact: Artifact, many: int) -> dict[str, list[dict[str, Any]]]:
     """A few of the documents a step dropped, by reason."""
     found: dict[str, Sample] = {}
-    for piece in _dropped(artifact, (ID, TEXT, PROMPT, ORIGIN, REASON, EVIDENCE)):
+    for piece in _dropped(artifact, (ID, TEXT, ORIGIN, SPAN, REASON, EVIDENCE)):
         for reason in piece.column(REASON).unique().to_pylist():
             if reason not in found and len(found) == _REASONS:
                 continue
