@@ -20,7 +20,28 @@ from aiohttp import web
 
 from tests.commands import ROOT
 
-WORDS = "the a little fox ran home and saw red ball under big tree then happy bird sang to sun moon".split()
+WORDS = [
+    "the",
+    "a",
+    "little",
+    "fox",
+    "ran",
+    "home",
+    "and",
+    "saw",
+    "red",
+    "ball",
+    "under",
+    "big",
+    "tree",
+    "then",
+    "happy",
+    "bird",
+    "sang",
+    "to",
+    "sun",
+    "moon",
+]
 
 
 def reply_to(prompt: str, words: int = 60) -> str:

@@ -154,7 +154,10 @@ def test_a_fault_of_our_own_is_one_screen_too(here):
     (here / "mine").mkdir()
     (here / "mine" / "__init__.py").touch()
     (here / "mine" / "broken.py").write_text(
-        "from hornbook.core.stage import Each\n\n\nclass Broken(Each):\n    def each(self, piece):\n        return 1 / 0\n",
+        "from hornbook.core.stage import Each\n\n\n"
+        "class Broken(Each):\n"
+        "    def each(self, piece):\n"
+        "        return 1 / 0\n",
         encoding="utf-8",
     )
     write_jsonl(here / "many.jsonl", [{"id": str(n), "text": "x"} for n in range(20)])
@@ -177,4 +180,3 @@ def test_one_bad_document_does_not_end_a_run(here):
     write_jsonl(here / "many.jsonl", [{"id": str(n), "text": "bad" if n == 7 else "good"} for n in range(20)])
     found = last_json(hornbook("step", "mine.touchy", "many.jsonl", "--out", "o", "--json", cwd=here))
     assert (found["kept"], found["dropped"], found["reasons"]) == (19, 1, {"error": 1})
-

@@ -34,7 +34,10 @@ def test_any_change_changes_the_key(value, number):
 
 
 def test_same_in_another_process_with_another_hash_seed():
-    code = "from hornbook.core.keys import key_of, random_for; print(key_of({'b': 1, 'a': [2, 'ü']}), random_for(7, 'x', 3).random())"
+    code = (
+        "from hornbook.core.keys import key_of, random_for; "
+        "print(key_of({'b': 1, 'a': [2, 'ü']}), random_for(7, 'x', 3).random())"
+    )
     runs = [
         subprocess.run(
             [sys.executable, "-c", code],

@@ -14,16 +14,12 @@ runs_option = click.option(
     "--runs", type=click.Path(file_okay=False, path_type=Path), default=Path("runs"), show_default=True,
     help="Folder of all runs.",
 )  # fmt: skip
-json_option = click.option(
-    "--json", "as_json", is_flag=True, help="Print one JSON object last on standard output."
-)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object last on standard output.")
 set_option = click.option(
     "--set", "sets", multiple=True, metavar="NAME=VALUE",
     help="Override a value of the recipe: STEP.KNOB, teacher.url, budget.usd, seed. May be repeated.",
 )  # fmt: skip
-workers_option = click.option(
-    "--workers", type=click.IntRange(min=1), help="Worker processes [default: the cores]."
-)
+workers_option = click.option("--workers", type=click.IntRange(min=1), help="Worker processes [default: the cores].")
 
 
 def value_of(text: str) -> Any:
@@ -67,9 +63,7 @@ def executor(workers: int | None) -> Any:
 
     from hornbook.engine.executors import Pool
 
-    return Pool(
-        workers or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
+    return Pool(workers or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
 def listener(as_json: bool) -> Any:
@@ -80,8 +74,8 @@ def listener(as_json: bool) -> Any:
 
 
 def print_json(value: Any) -> None:
-    """One JSON object, last on standard output."""
-    click.echo(json.dumps(value, ensure_ascii=False, default=str))
+    """One JSON object, last on standard output; plain ASCII, so that no text can reach the terminal as a command."""
+    click.echo(json.dumps(value, default=str))
 
 
 Command = Callable[..., None]

@@ -7,6 +7,7 @@ import importlib
 import os
 import signal
 import sys
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -61,9 +62,7 @@ def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
 
 
 @click.command(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option(
-    "--version", is_flag=True, callback=_version, expose_value=False, is_eager=True, help="Show it and exit."
-)
+@click.option("--version", is_flag=True, callback=_version, expose_value=False, is_eager=True, help="Show it and exit.")
 @click.option("--trace", is_flag=True, help="Show the full traceback of a failure.")
 @click.pass_context
 def command(ctx: click.Context, trace: bool) -> None:
@@ -74,14 +73,14 @@ def command(ctx: click.Context, trace: bool) -> None:
 def main() -> None:
     """The `hornbook` program. Exit codes: 0 done, 1 failed, 2 user's mistake, 3 budget, 130 interrupted."""
     signal.signal(signal.SIGTERM, _stop)
-    sys.path.append(os.getcwd())  # a user's own stages: `use: mypkg.stages.mine`
+    sys.path.append(str(Path.cwd()))  # a user's own stages: `use: mypkg.stages.mine`
     sys.exit(run(sys.argv[1:]))
 
 
 def run(args: list[str]) -> int:
     """Run the command line and return its exit code; every failure is explained on standard error."""
     try:
-        command.main(args, prog_name="hornbook", standalone_mode=False)
+        code = command.main(args, prog_name="hornbook", standalone_mode=False)
     except click.exceptions.Abort:
         return _say_interrupted()
     except KeyboardInterrupt:
@@ -96,7 +95,7 @@ def run(args: list[str]) -> int:
         return 1
     except Exception as error:
         return _explain(error, trace="--trace" in args)
-    return 0
+    return code if isinstance(code, int) else 0
 
 
 def _explain(error: Exception, *, trace: bool) -> int:
@@ -122,9 +121,7 @@ def _system(error: OSError) -> Exception:
             "no space left on the disk", where=where, fix="make room and run again: what is done is kept"
         )
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return UserError(
-            "no permission to write or read", where=where, fix="check its owner and mode, or --runs DIR"
-        )
+        return UserError("no permission to write or read", where=where, fix="check its owner and mode, or --runs DIR")
     if isinstance(error, (FileNotFoundError, NotADirectoryError, IsADirectoryError)):
         return UserError(f"{error.strerror or error}", where=where, fix="check the path")
     return _fault(error)

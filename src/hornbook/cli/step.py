@@ -26,9 +26,7 @@ _KNOB = re.compile(r"^([A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*)=(.*)
 @click.command(short_help="run one stage alone on files")
 @click.argument("stage", shell_complete=stage_names)
 @click.argument("rest", nargs=-1, metavar="[INPUT]… [KNOB=VALUE]…")
-@click.option(
-    "--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder for the result."
-)
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder for the result.")
 @click.option("--seed", type=int, default=0, show_default=True, help="For stages that draw.")
 @runs_option
 @workers_option

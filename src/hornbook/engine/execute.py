@@ -201,9 +201,7 @@ class Setting:
 
         def heard(tally: Tally) -> None:
             ended = tally.answered + tally.failed + tally.cached
-            self.listen(
-                Progress(step.name, ended, count, tokens=tally.tokens, usd=tally.usd, waiting=tally.waiting)
-            )
+            self.listen(Progress(step.name, ended, count, tokens=tally.tokens, usd=tally.usd, waiting=tally.waiting))
 
         reader = Journal(work.journal)
         try:

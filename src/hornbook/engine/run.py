@@ -164,5 +164,7 @@ def _some_left(artifact: Artifact, step: Step, recipe: Recipe, workspace: Worksp
         fix = seen if counts else "see that what it reads exists and is not empty"
         raise UserError(what, where=place, fix=fix)
     raise HornbookError(
-        f"{step.use} dropped all {manifest['rows_in']:,} documents ({counts})", where=place, fix=f"{seen}; change the limit"
+        f"{step.use} dropped all {manifest['rows_in']:,} documents ({counts})",
+        where=place,
+        fix=f"{seen}; change the limit",
     )

@@ -125,7 +125,7 @@ def map_across(item: Item) -> dict[str, Any]:
                 path = item.work.marks / SHUFFLE / "map" / f"{number:05d}" / f"{item.at:05d}.arrow"
                 write_table(path, table.slice(start, end - start).combine_chunks())
                 files.append(number)
-    return _record(item.work.marks, "map", item.at, {"partitions": files})
+    return _record(item.work.marks, "map", item.at, {"partitions": files}, durable=False)
 
 
 def reduce_across(item: Item) -> dict[str, Any]:
@@ -145,7 +145,7 @@ def reduce_across(item: Item) -> dict[str, Any]:
             if end > start:
                 some = facts.slice(start, end - start).combine_chunks()
                 write_table(shuffle / "facts" / f"{part:05d}" / f"{item.at:05d}.arrow", some)
-    return _record(item.work.marks, "reduce", item.at, {})
+    return _record(item.work.marks, "reduce", item.at, {}, durable=False)
 
 
 def apply_across(item: Item) -> dict[str, Any]:
@@ -273,6 +273,6 @@ def _write(item: Item, flow: Iterator[tuple[pa.Table, pa.Table]], rules: dict[st
     )
 
 
-def _record(folder: Path, kind: str, at: int, what: dict[str, Any]) -> dict[str, Any]:
-    write_json(folder / RECORDS / f"{kind}-{at:05d}.json", what)
+def _record(folder: Path, kind: str, at: int, what: dict[str, Any], *, durable: bool = True) -> dict[str, Any]:
+    write_json(folder / RECORDS / f"{kind}-{at:05d}.json", what, durable=durable)
     return what

@@ -11,8 +11,12 @@ from typing import Any
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`; put it in place, durably, when the block ends well.
+def whole(path: Path, *, durable: bool = True) -> Iterator[Path]:
+    """Give a temporary path beside `path`; put it in place when the block ends well.
+
+    Args:
+        path: the file to be.
+        durable: sync it to disk; False for scratch, which outlives a killed process but not a power cut.
 
     Raises:
         OSError: no space, no permission; `path` is then as it was before.
@@ -21,10 +25,12 @@ def whole(path: Path) -> Iterator[Path]:
     draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield draft
-        with draft.open("rb") as file:
-            os.fsync(file.fileno())
+        if durable:
+            with draft.open("rb") as file:
+                os.fsync(file.fileno())
         draft.replace(path)
-        sync_folder(path.parent)
+        if durable:
+            sync_folder(path.parent)
     finally:
         draft.unlink(missing_ok=True)
 
@@ -40,9 +46,9 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def write_json(path: Path, value: Any) -> None:
+def write_json(path: Path, value: Any, *, durable: bool = True) -> None:
     """Write a JSON file, whole or not at all."""
-    with whole(path) as draft:
+    with whole(path, durable=durable) as draft:
         draft.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hornbook.core.documents import PIECE_BYTES, PIECE_ROWS, split
+from hornbook.core.errors import HornbookError
 from hornbook.store.files import whole
 
 PART_BYTES = 128 * 2**20
@@ -132,9 +133,9 @@ def schema_of(path: Path) -> pa.Schema:
 
 
 def write_table(path: Path, table: pa.Table) -> None:
-    """One table as an Arrow IPC file, whole or absent: what is shuffled between workers."""
+    """One table as an Arrow IPC file, whole or absent: scratch that is shuffled between workers."""
     with (
-        whole(path) as draft,
+        whole(path, durable=False) as draft,
         pa.OSFile(str(draft), "wb") as sink,
         pa.ipc.new_file(sink, table.schema) as out,
     ):
@@ -142,9 +143,18 @@ def write_table(path: Path, table: pa.Table) -> None:
 
 
 def read_tables(paths: Sequence[Path]) -> pa.Table | None:
-    """The rows of several IPC files, in the order given; None where there are none."""
+    """The rows of several IPC files, in the order given; None where there are none.
+
+    Raises:
+        HornbookError: a file is torn, as scratch may be after a power cut.
+    """
     found = []
     for path in paths:
-        with pa.memory_map(str(path)) as source, pa.ipc.open_file(source) as file:
-            found.append(file.read_all())
+        try:
+            with pa.memory_map(str(path)) as source, pa.ipc.open_file(source) as file:
+                found.append(file.read_all())
+        except pa.ArrowInvalid as error:
+            raise HornbookError(
+                f"a scratch file is torn: {error}", where=str(path), fix=f"remove {path.parents[2]} and run again"
+            ) from error
     return pa.concat_tables(found, promote_options="permissive") if found else None

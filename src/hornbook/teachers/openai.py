@@ -106,6 +106,8 @@ class OpenAI:
             HornbookError: no request can succeed: the key is refused, the quota spent, the model unknown.
         """
         chat, body = shape(request, self._spec.api)
+        if "repetition_penalty" in body:  # vLLM's name; llama.cpp knows it by another, and each passes over the other's
+            body["repeat_penalty"] = body["repetition_penalty"]
         path = "/chat/completions" if chat else "/completions"
         now = time.monotonic()
         end = min(self._ends, key=lambda e: (e.resting_until > now, e.outstanding))

@@ -34,7 +34,7 @@ def read_reply(key: str, raw: Raw) -> Reply:
 
     try:
         body = orjson.loads(raw.body)
-    except orjson.JSONDecodeError as fault:
+    except (orjson.JSONDecodeError, SystemError) as fault:  # SystemError: seen once from orjson under load
         return bad("parse", f"not JSON ({fault}): {_shown(raw.body)}")
     if not isinstance(body, dict):
         return bad("parse", f"not a JSON object: {_shown(raw.body)}")
