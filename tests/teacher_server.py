@@ -20,28 +20,8 @@ from aiohttp import web
 
 from tests.commands import ROOT
 
-WORDS = [
-    "the",
-    "a",
-    "little",
-    "fox",
-    "ran",
-    "home",
-    "and",
-    "saw",
-    "red",
-    "ball",
-    "under",
-    "big",
-    "tree",
-    "then",
-    "happy",
-    "bird",
-    "sang",
-    "to",
-    "sun",
-    "moon",
-]
+TALE = "the a little fox ran home and saw red ball under big tree then happy bird sang to sun moon"
+WORDS = TALE.split()
 
 
 def reply_to(prompt: str, words: int = 60) -> str:
