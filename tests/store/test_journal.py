@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -82,3 +83,34 @@ def test_what_was_acknowledged_survives_kill_9(tmp_path, seed):
     assert len(found) == len(acknowledged)
     with JournalWriter(tmp_path) as writer:
         writer.fail(request(10**6).key(), "refusal", "").result(10)
+
+
+def test_readers_that_look_while_a_writer_begins(tmp_path):
+    """Readers open the files while they are being made; neither side may fail or wait for ever."""
+    for turn in range(20):
+        folder = tmp_path / str(turn)
+        folder.mkdir()
+        stop = threading.Event()
+        faults: list[Exception] = []
+        looks = [threading.Thread(target=look, args=(folder, stop, faults)) for _ in range(2)]
+        for one in looks:
+            one.start()
+        with JournalWriter(folder) as writer:
+            writer.answer(request(turn).key(), Raw(b"yes", 1)).result(20)
+        stop.set()
+        for one in looks:
+            one.join()
+        assert faults == []
+        assert request(turn).key() in Journal(folder).find([request(turn).key()])
+
+
+def look(folder, stop, faults):
+    """Look up a key until told to stop, with a fresh reader each time."""
+    while not stop.is_set():
+        reader = Journal(folder)
+        try:
+            reader.find(["x"])
+        except Exception as error:
+            faults.append(error)
+        finally:
+            reader.close()

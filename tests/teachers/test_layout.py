@@ -40,7 +40,7 @@ def test_layouts_grow_to_all_threads_and_never_over_memory(processors, memory, s
     [
         ([157, 293], 1),  # a quiet machine, docs/teachers.md
         ([133, 129], 1),  # one core taken: the second copy is for when it is free again
-        ([100, 60, 300], 0),  # a limit that nothing else shows
+        ([100, 45, 300], 0),  # a limit that nothing else shows
         ([40, 78, 150, 149], 3),
     ],
 )

@@ -48,6 +48,7 @@ class Tally:
     usd: float = 0.0
     seconds: float = 0.0
     waiting: int = 0
+    most: int = 0
     errors: dict[str, int] = field(default_factory=dict)
 
     def facts(self) -> dict[str, Any]:
@@ -132,6 +133,7 @@ class Asker:
                         more = bool(self._late)
                         break
                     running.add(asyncio.create_task(self._one(*found)))
+                self.tally.most = max(self.tally.most, len(running))
                 if self._stop is not None and not running:
                     raise self._stop
                 if self._stop is not None:

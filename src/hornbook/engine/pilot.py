@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from hornbook.core.asking import Reply
 from hornbook.core.errors import UserError
 from hornbook.core.stage import Artifact, Ask
 from hornbook.engine.asking import Tally
-from hornbook.engine.events import Event, Progress, StepEvent
+from hornbook.engine.events import StepEvent
 from hornbook.engine.execute import Setting
 from hornbook.engine.finding import kind_of
 from hornbook.engine.recipe import Recipe, Step
@@ -91,29 +91,14 @@ def pilot(recipe: Recipe, setting: Setting, count: int) -> Pilot | None:
                 continue
             setting.listen(StepEvent("started", *where))
             if isinstance(step.stage, Ask):
-                busiest = _Busiest(setting.listen)
-                heard = replace(setting, listen=busiest)
-                tally, replies = heard.ask_first(step, keys, above, count)
-                return _learned(step, count, busiest.most, tally, replies)
+                tally, replies = setting.ask_first(step, keys, above, count)
+                return _learned(step, count, tally, replies)
             done.append(setting.execute(step, keys, above, folder))
             setting.listen(StepEvent("done", *where, done[-1].manifest))
     return None
 
 
-class _Busiest:
-    """Passes events on, and remembers how many requests were under way at once."""
-
-    def __init__(self, listen: Callable[[Event], None]) -> None:
-        self._listen = listen
-        self.most = 0
-
-    def __call__(self, event: Event) -> None:
-        if isinstance(event, Progress):
-            self.most = max(self.most, event.waiting + 1)
-        self._listen(event)
-
-
-def _learned(step: Step, wanted: int, busiest: int, tally: Tally, replies: Sequence[Reply]) -> Pilot:
+def _learned(step: Step, wanted: int, tally: Tally, replies: Sequence[Reply]) -> Pilot:
     """Means with their intervals."""
     assert step.teacher is not None
     came = [reply for reply in replies if reply.seconds > 0]
@@ -132,7 +117,7 @@ def _learned(step: Step, wanted: int, busiest: int, tally: Tally, replies: Seque
         prompt_tokens=mean_of([reply.prompt_tokens for reply in came]),
         tokens=mean_of([reply.completion_tokens for reply in came]),
         seconds=mean_of([reply.seconds for reply in came]),
-        side_by_side=max(1, min(busiest or slots, len(replies))),
+        side_by_side=max(1, min(tally.most or slots, len(replies))),
         tokens_per_second=tally.tokens / tally.seconds if tally.seconds else 0.0,
         usd=tally.usd,
         errors=errors,

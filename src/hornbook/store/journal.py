@@ -36,6 +36,7 @@ CREATE TABLE IF NOT EXISTS replies (
 """
 
 _LOOKUP = 500
+_TRIES = 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,10 @@ class Journal:
     def _connections(self) -> Iterator[sqlite3.Connection]:
         for path in sorted(self.folder.glob("*.sqlite")):
             if path not in self._open:
-                self._open[path] = _connect(path)
+                found = _reading(path)
+                if found is None:
+                    continue
+                self._open[path] = found
             yield self._open[path]
 
     def find(self, keys: Iterable[str]) -> dict[str, Entry]:
@@ -133,6 +137,7 @@ class JournalWriter:
         self._thread = threading.Thread(target=self._work, name="journal", daemon=True)
 
     def __enter__(self) -> Self:
+        self._connection = _writing(self.path)
         self._thread.start()
         return self
 
@@ -181,8 +186,7 @@ class JournalWriter:
         return done
 
     def _work(self) -> None:
-        connection = _connect(self.path)
-        connection.executescript(SCHEMA)
+        connection = self._connection
         ended = False
         while not ended:
             batch = []
@@ -229,12 +233,33 @@ def _claim(folder: Path) -> tuple[FileLock, Path]:
             return lock, folder / f"writer-{number:04d}.sqlite"
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def _writing(path: Path) -> sqlite3.Connection:
+    """The one connection that writes to a file, its tables made.
+
+    Going over to WAL is refused at once while a reader looks, whatever the timeout: it is tried again.
+    """
     connection = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
-    connection.execute("PRAGMA journal_mode=WAL")
+    for left in reversed(range(_TRIES)):
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            break
+        except sqlite3.OperationalError:
+            if not left:
+                raise
+            time.sleep(0.02)
     connection.execute("PRAGMA synchronous=FULL")
     connection.executescript(SCHEMA)
     return connection
+
+
+def _reading(path: Path) -> sqlite3.Connection | None:
+    """A connection that only looks; None while the file's writer has not made its tables yet."""
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=60, check_same_thread=False)
+    connection.isolation_level = None
+    if connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'replies'").fetchone()[0]:
+        return connection
+    connection.close()
+    return None
 
 
 def _entry(key: str, seconds: float, body: bytes, error: str | None, detail: str | None) -> Entry:
