@@ -1,9 +1,9 @@
 """How a local model is laid over the processor: copies of it, and threads for each copy.
 
 Threads of one model wait for each other at every layer, so that a neighbour who takes one core holds
-up all of them: two threads fell from 287 to 57 tokens/s beside one busy core (docs/teachers.md; worse
-in METHODS D: 218 to 4–5). Copies with one thread each never wait for each other: two of them fell from
-293 to 170, and lose nothing on a quiet machine. So copies are taken wherever memory allows it, and
+up all of them: two threads fell from 210 to 46 tokens/s beside one busy core, and to 5 beside ten busy
+processes (docs/teachers.md). Copies with one thread each never wait for each other: two of them wrote 255
+on a quiet machine and 163 beside one busy core. So copies are taken wherever memory allows it, and
 their number, or else the number of threads, is measured and not counted.
 """
 
