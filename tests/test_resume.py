@@ -12,7 +12,7 @@ import pytest
 
 from hornbook.store.journal import Journal
 from tests.commands import begin, hornbook, last_json, write_jsonl
-from tests.teacher_server import counts_of, teacher_server
+from tests.faulty_server import counts_of, faulty_server
 
 RECIPE = """\
 name: resumed
@@ -63,7 +63,7 @@ def kill(child, number) -> None:
 
 def test_ten_kills(here):
     draw = random.Random(5)
-    with teacher_server(latency=[0.02, 0.2]) as url:
+    with faulty_server(latency=[0.02, 0.2]) as url:
         recipe(here, url)
         before: list[tuple[set[str], dict[str, int]]] = []
         for _ in range(10):
@@ -104,18 +104,17 @@ def answered(folder: Path) -> set[str]:
     """The prompts whose replies the journal held."""
     journal = Journal(folder / "runs" / "journal")
     found = set()
-    for connection in journal._connections():
-        for (key,) in connection.execute("SELECT key FROM replies").fetchall():
-            request = journal.request(key)
-            assert request is not None
-            found.add(request["messages"][-1]["content"])
+    for key in journal.keys():
+        request = journal.request(key)
+        assert request is not None
+        found.add(request["messages"][-1]["content"])
     journal.close()
     return found
 
 
 @pytest.mark.parametrize("delay", [0.4, 1.2, 2.0])
 def test_ctrl_c_says_so_and_the_run_goes_on(here, delay):
-    with teacher_server(latency=0.2) as url:
+    with faulty_server(latency=0.2) as url:
         recipe(here, url)
         child = begin("run", "recipe.yaml", cwd=here)
         time.sleep(delay)
@@ -130,7 +129,7 @@ def test_ctrl_c_says_so_and_the_run_goes_on(here, delay):
 
 
 def test_a_threshold_redoes_only_what_comes_after_and_asks_nothing(here):
-    with teacher_server() as url:
+    with faulty_server() as url:
         recipe(here, url)
         first = last_json(hornbook("run", "recipe.yaml", "--json", cwd=here))
         counts = counts_of(url)
@@ -143,7 +142,7 @@ def test_a_threshold_redoes_only_what_comes_after_and_asks_nothing(here):
 
 
 def test_another_recipe_pays_only_for_what_is_new(here):
-    with teacher_server() as url:
+    with faulty_server() as url:
         recipe(here, url)
         last_json(hornbook("run", "recipe.yaml", "--json", cwd=here))
         write_jsonl(here / "prompts.jsonl", [{"id": f"q{n}", "prompt": f"Write story {n}."} for n in range(100, 130)])
@@ -156,13 +155,13 @@ def test_another_recipe_pays_only_for_what_is_new(here):
 
 @pytest.mark.parametrize("fault", ["garbage", "truncated", "empty"])
 def test_a_teacher_that_replies_rubbish(here, fault):
-    with teacher_server(fault=fault) as url:
+    with faulty_server(fault=fault) as url:
         recipe(here, url)
         done = hornbook("run", "recipe.yaml", cwd=here)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert "requests failed" in done.stderr
-    with teacher_server() as url:
+    with faulty_server() as url:
         recipe(here, url)
         found = last_json(hornbook("run", "recipe.yaml", "--json", cwd=here))
     generate = found["steps"][1]
@@ -170,7 +169,7 @@ def test_a_teacher_that_replies_rubbish(here, fault):
 
 
 def test_two_runs_of_one_name_do_not_meet(here):
-    with teacher_server(latency=0.5) as url:
+    with faulty_server(latency=0.5) as url:
         recipe(here, url)
         child = begin("run", "recipe.yaml", cwd=here)
         time.sleep(2.5)

@@ -97,9 +97,9 @@ def replies(folder: Path) -> dict[str, tuple[float, bytes]]:
     """Key → (when, reply) of everything that arrived."""
     found = {}
     journal = Journal(folder / "runs" / "journal")
-    for connection in journal._connections():
-        for key, at, body in connection.execute("SELECT key, at, body FROM replies"):
-            found[key] = (at, body)
+    for entry in journal.find(journal.keys()).values():
+        assert entry.raw is not None
+        found[entry.key] = (entry.at, entry.raw.body)
     journal.close()
     return found
 

@@ -16,6 +16,7 @@ import click
 COMMANDS = {
     "run": "run a recipe to its end, resuming what is there",
     "plan": "what a recipe will do and cost, before it is run",
+    "lint": "what is wrong with a recipe's prompts, before a cent is spent",
     "look": "what a run holds: the funnel, its cost, documents",
     "why": "one document's whole history through a run",
     "step": "run one stage alone on files",

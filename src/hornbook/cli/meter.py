@@ -109,6 +109,7 @@ class Meter:
         found += [money(self.usd)] if self.usd or step.kind == "ask" else []
         found += [f"{last.waiting} waiting"] if last.waiting else []
         found += [f"{last.cached:,} from journal"] if last.cached else []
+        found += [line(last.note, 90)] if last.note else []
         return found
 
 

@@ -57,8 +57,7 @@ def command(
     from hornbook.engine.workspace import Workspace
 
     made = load_recipe(recipe, overrides(sets))
-    workspace, caps = Workspace(runs), made.budget
-    governor = Governor(caps.usd, caps.tokens, caps.hours)
+    workspace, governor = Workspace(runs), Governor()
     told = None
     if count is not None:
         with listener(as_json) as listen, executor(workers) as spread:

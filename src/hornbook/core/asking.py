@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Literal, Protocol, Self
 
-from hornbook.core.keys import key_of
+import orjson
 
-ErrorClass = Literal["refusal", "filter", "parse", "length", "empty", "transport", "rejected"]
+from hornbook.core.keys import digest
+
+ErrorClass = Literal["refusal", "filter", "parse", "length", "empty", "transport", "rejected", "not_wanted"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,18 +35,28 @@ class Request:
     schema: Mapping[str, Any] | None = None
     sample: int = 0
 
-    def key(self) -> str:
-        """32 hex digits; equal requests have equal keys in every run, recipe and folder."""
-        return key_of(
+    def canonical(self) -> bytes:
+        """The one JSON form of the request: sorted keys, no spaces, UTF-8; what the journal keeps and the key is of.
+
+        Raises:
+            TypeError: it holds something JSON cannot say.
+        """
+        return orjson.dumps(
             {
                 "model": self.model,
-                "messages": [dict(m) for m in self.messages],
+                "messages": self.messages,
                 "prompt": self.prompt,
-                "params": dict(self.params),
-                "schema": None if self.schema is None else dict(self.schema),
+                "params": self.params,
+                "schema": self.schema,
                 "sample": self.sample,
-            }
+            },
+            default=_plain,
+            option=orjson.OPT_SORT_KEYS,
         )
+
+    def key(self) -> str:
+        """32 hex digits; equal requests have equal keys in every run, recipe and folder."""
+        return digest(self.canonical())
 
     def body(self) -> dict[str, Any]:
         """The JSON body of OpenAI's chat or completion call, without the model's name."""
@@ -59,6 +71,13 @@ class Request:
                 "json_schema": {"name": "reply", "schema": dict(self.schema), "strict": True},
             }
         return body
+
+
+def _plain(value: object) -> object:
+    """Mappings that are no dict, as dicts."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"JSON cannot say {type(value).__name__}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +106,8 @@ class Reply:
         error: why the reply is of no use, or None.
         detail: the evidence for `error`.
         logprobs: the server's log probabilities, where asked for.
+        cached_tokens: prompt tokens that the server had in its cache, where it says so.
+        before: earlier replies of the same row, where its requests follow from each other (`Ask.again`).
     """
 
     key: str
@@ -98,6 +119,8 @@ class Reply:
     error: ErrorClass | None = None
     detail: str = ""
     logprobs: Any = None
+    cached_tokens: int = 0
+    before: tuple[Reply, ...] = ()
 
 
 class TeacherError(Exception):
@@ -108,6 +131,9 @@ class TeacherError(Exception):
         kind: class of the failure.
         retry: whether asking again can help.
         retry_after: seconds the server asked to wait, or None.
+        busy: the server has not looked at it yet (a rate limit, a queue that is full), and the teacher knows how
+            long to wait: it may be handed to the teacher again at once, any number of times.
+        paid: whether it may have been answered, and billed, all the same: the reply broke off or came too late.
     """
 
     def __init__(
@@ -117,12 +143,16 @@ class TeacherError(Exception):
         kind: ErrorClass = "transport",
         retry: bool = True,
         retry_after: float | None = None,
+        busy: bool = False,
+        paid: bool = False,
     ) -> None:
         super().__init__(detail)
         self.detail = detail
         self.kind = kind
         self.retry = retry
         self.retry_after = retry_after
+        self.busy = busy
+        self.paid = paid
 
 
 class Teacher(Protocol):

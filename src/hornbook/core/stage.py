@@ -161,6 +161,21 @@ class Ask(Stage):
         Must depend on nothing but its arguments and knobs: it is called again to read the replies.
         """
 
+    def again(self, row: Mapping[str, Any], asked: Sequence[Request], replies: Sequence[Reply]) -> Request | None:
+        """What to ask next for a row whose last request has its reply; None where the row is done.
+
+        A stage that overrides it asks in rounds, each row at its own pace. It must depend on nothing but its
+        arguments and knobs, and not on `Reply.seconds`: it is called again to read the replies. The reply
+        that `take` gets is then the last one, the earlier ones are in its `before`.
+
+        Args:
+            row: the row's columns among those in `reads`.
+            asked: all requests for this row so far, at least one.
+            replies: what came back, as many; the last may have `error` set. A `transport` failure ends the
+                row without asking here.
+        """
+        return None
+
     @abc.abstractmethod
     def take(self, piece: pa.Table, replies: Sequence[Reply]) -> pa.Table:
         """The columns this stage adds or replaces; `replies` are in the order of the rows."""

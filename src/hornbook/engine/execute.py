@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice
+from functools import partial
+from itertools import chain, islice, repeat
 from pathlib import Path
 from typing import Any
 
@@ -19,19 +20,26 @@ from hornbook.core.documents import EVIDENCE, ID, ORIGIN, REASON, TEXT
 from hornbook.core.errors import HornbookError
 from hornbook.core.stage import Across, Artifact, Ask, Each, Job, Source
 from hornbook.engine import tasks
-from hornbook.engine.asking import Asker, Price, Tally, reply_of, requests_of
+from hornbook.engine.asking import Asker, Tally, looking, replies_to, requests_of
+from hornbook.engine.batching import ask_in_batches
 from hornbook.engine.budget import Governor
+from hornbook.engine.chains import Chains, chained, follow, rows_of
+from hornbook.engine.diversity import Diversity, Watching, groups_of
+from hornbook.engine.drafting import never_twice
 from hornbook.engine.events import Listener, Progress
 from hornbook.engine.executors import Executor
 from hornbook.engine.finding import kind_of
 from hornbook.engine.keys import StepKeys, output_of, scorer
 from hornbook.engine.recipe import Step
-from hornbook.engine.tasks import Item, Work
+from hornbook.engine.rounds import awaited, passes_of
+from hornbook.engine.tasks import TAKEN, Item, Work
+from hornbook.engine.wanting import Row, Wanted
 from hornbook.engine.workspace import Workspace
 from hornbook.store.artifacts import Above, artifact_at
 from hornbook.store.journal import Journal, JournalWriter
 from hornbook.store.manifest import MANIFEST, Manifest
 from hornbook.store.parts import pieces, schema_of, write_empty
+from hornbook.teachers.prices import tariff_of
 from hornbook.teachers.spec import TeacherSpec, name_of, open_teacher
 
 BASE = pa.schema([(ID, pa.string()), (TEXT, pa.string()), (ORIGIN, pa.string())])
@@ -164,6 +172,9 @@ class Setting:
         score = scorer(stage)
         assert isinstance(score, Ask)
         total = above.rows()
+        reader = Journal(work.journal)
+        wanted = self._wanted(stage, score, work, above, reader)
+        told = wanted.diversity
 
         def heard(tally: Tally) -> None:
             ended = tally.answered + tally.failed + tally.cached
@@ -171,29 +182,60 @@ class Setting:
                 Progress(
                     step.name,
                     ended,
-                    total,
+                    (wanted.want or total) + tally.followed,
                     tokens=tally.tokens,
                     cached=tally.cached,
                     failed=tally.failed,
                     usd=tally.usd,
                     waiting=tally.waiting,
+                    note=told.note(),
                 )
             )
 
-        reader = Journal(work.journal)
+        tally = Tally(cached=total)
         try:
-            if not _any_left(stream(score, work, above), reader):
-                return {"model": work.model} | Tally(cached=total).facts()
-            tally = asyncio.run(self._ask_teacher(step, reader, stream(score, work, above), heard))
-            return {"model": work.model} | tally.facts()
+            if wanted.want is not None or _any_left(score, work, stream_rows(score, work, above), reader):
+                passes = wanted.passes()
+                first = None if step.teacher.batch else next(passes, None)
+                tally = Tally()
+                if step.teacher.batch:
+                    tally = asyncio.run(self._ask_batches(step, score, work, above, reader, heard, wanted))
+                elif first is not None:
+                    open_ = awaited(score, stream_rows(score, work, above), work.params, looking(reader))
+                    never_twice(open_, work.journal)
+                    every = chain([first], passes)
+                    tally = asyncio.run(self._ask_teacher(step, score, work, reader, every, heard, wanted.seen))
+                tally.cached += wanted.cached
+            else:
+                wanted.recall()
+            facts = {"model": work.model} | tally.facts() | {"diversity": wanted.facts()}
         finally:
             reader.close()
+        if told.stop is not None:
+            raise told.stop
+        if wanted.want is not None:
+            wanted.taken.save(work.marks / TAKEN)
+        return facts
+
+    def _wanted(self, stage: Ask, score: Ask, work: Work, above: Above, reader: Journal) -> Wanted:
+        """The step's requests in the order in which they are asked, watched."""
+        watching = Watching.of(stage)
+        look = looking(reader)
+
+        def known(keys: Iterable[str]) -> dict[str, Reply]:
+            return {key: reply for key, reply in look(list(keys)).items() if reply.error != "transport"}
+
+        def rows(every: int) -> Iterator[Row]:
+            return stream_watched(score, work, above, watching, every)
+
+        some = next(reader.keys(), None) is not None
+        return Wanted(rows, above.rows(), Diversity(watching), known, known=some)
 
     def ask_first(self, step: Step, keys: StepKeys, above: Above, count: int) -> tuple[Tally, list[Reply]]:
-        """Ask the first `count` requests of a step: a pilot. The journal keeps them, so nothing is wasted.
+        """Ask the first `count` rows' requests of a step: a pilot. The journal keeps them, so nothing is wasted.
 
         Returns:
-            what was asked, and the replies in the order of the requests.
+            what was asked, and the last reply to each, in the order of the rows.
         """
         score = scorer(step.stage)
         assert isinstance(score, Ask)
@@ -204,14 +246,14 @@ class Setting:
             self.listen(Progress(step.name, ended, count, tokens=tally.tokens, usd=tally.usd, waiting=tally.waiting))
 
         reader = Journal(work.journal)
+        rows = stream_rows(score, work, above)
         try:
-            some = list(islice(stream(score, work, above), count))
+            some = list({request.key(): (row, request) for row, request in islice(rows, count)}.values())
             tally = Tally(cached=len(some))
-            if _any_left(iter(some), reader):
-                tally = asyncio.run(self._ask_teacher(step, reader, iter(some), heard))
-            asked = list(dict.fromkeys(request.key() for request in some))
-            entries = reader.find(asked)
-            return tally, [reply_of(key, entries) for key in asked]
+            if _any_left(score, work, iter(some), reader):
+                never_twice(awaited(score, iter(some), work.params, looking(reader)), work.journal)
+                tally = asyncio.run(self._ask_teacher(step, score, work, reader, iter([iter(some)]), heard))
+            return tally, replies_to(score, some, work.params, reader)
         finally:
             reader.close()
 
@@ -225,14 +267,48 @@ class Setting:
         return tick
 
     async def _ask_teacher(
-        self, step: Step, reader: Journal, requests: Iterator[Request], heard: Callable[[Tally], None]
+        self,
+        step: Step,
+        score: Ask,
+        work: Work,
+        reader: Journal,
+        passes: Iterable[Rows],
+        heard: Callable[[Tally], None],
+        seen: Callable[[Request, Reply], None] | None = None,
     ) -> Tally:
         spec = step.teacher
         assert spec is not None
-        price = Price(spec.price.input, spec.price.output, spec.usd_per_hour)
-        with JournalWriter(self.workspace.journal) as writer:
-            async with open_teacher(spec, self.cache, self._say(step)) as teacher:
-                return await Asker(teacher, reader, writer, self.governor, price, heard).ask_all(requests)
+        price = tariff_of(spec)
+        total = Tally()
+        with self.governor.asking(price.hour), JournalWriter(self.workspace.journal) as writer:
+            async with open_teacher(spec.online(), self.cache, self._say(step)) as teacher:
+                for rows in passes:
+                    chains = Chains(score, work.params, looking(reader)) if chained(score) else None
+                    told = partial(_together, total, heard)
+                    asker = Asker(teacher, reader, writer, self.governor, price, told, chains, seen)
+                    total = total.plus(await asker.ask_all(_begun(rows, chains)))
+        return total
+
+
+    async def _ask_batches(
+        self,
+        step: Step,
+        score: Ask,
+        work: Work,
+        above: Above,
+        reader: Journal,
+        heard: Callable[[Tally], None],
+        wanted: Wanted,
+    ) -> Tally:
+        spec, say = step.teacher, self._say(step)
+        assert spec is not None
+        passes = passes_of(score, partial(stream_rows, score, work, above), work.params, looking(reader), wanted)
+        with self.governor.asking(spec.usd_per_hour), JournalWriter(work.journal) as writer:
+            return await ask_in_batches(spec, passes, work.journal, reader, writer, self.governor, heard, say)
+
+
+def _together(before: Tally, heard: Callable[[Tally], None], tally: Tally) -> None:
+    heard(before.plus(tally))
 
 
 def stream(score: Ask, work: Work, above: Above) -> Iterator[Request]:
@@ -241,6 +317,46 @@ def stream(score: Ask, work: Work, above: Above) -> Iterator[Request]:
         for piece in pieces(part, score.reads):
             found = requests_of(score, piece, work.model, work.params)
             yield from (request for request in found if request is not None)
+
+
+Rows = Iterator[tuple[Mapping[str, Any], Request]]
+
+
+def stream_rows(score: Ask, work: Work, above: Above) -> Rows:
+    """The first request of each row with the row, which is empty where the stage does not ask in rounds."""
+    for part in above.parts():
+        for piece in pieces(part, score.reads):
+            found = requests_of(score, piece, work.model, work.params)
+            rows = rows_of(piece) if chained(score) else repeat({})
+            yield from ((row, request) for row, request in zip(rows, found, strict=False) if request is not None)
+
+
+def stream_watched(score: Ask, work: Work, above: Above, watching: Watching, every: int = 1) -> Iterator[Row]:
+    """The rows that can be asked, with their numbers and groups; of every n-th piece alone, where n is more than 1."""
+    number = at = 0
+    for part in above.parts():
+        columns = watching.among(schema_of(part).names)
+        reads = None if score.reads is None else list(dict.fromkeys([*score.reads, *columns]))
+        for piece in pieces(part, reads):
+            at += 1
+            if (at - 1) % every == 0:
+                have = piece.column_names
+                own = piece if score.reads is None else piece.select([name for name in score.reads if name in have])
+                found = requests_of(score, own, work.model, work.params)
+                groups = groups_of({name: piece.column(name).to_pylist() for name in columns}, piece.num_rows)
+                rows = rows_of(own) if chained(score) else repeat({})
+                for row, (seen, request) in enumerate(zip(rows, found, strict=False)):
+                    if request is not None:
+                        yield Row(number + row, groups[row], request, seen)
+            number += piece.num_rows
+
+
+def _begun(rows: Rows, chains: Chains | None) -> Iterator[Request]:
+    """The requests, each made known as the beginning of its row's chain."""
+    for row, request in rows:
+        if chains is not None:
+            chains.begin(request, row)
+        yield request
 
 
 def teacher_name(spec: TeacherSpec, cache: Path, say: Callable[[str], None]) -> str:
@@ -258,15 +374,18 @@ def teacher_name(spec: TeacherSpec, cache: Path, say: Callable[[str], None]) -> 
     return name
 
 
-def _any_left(requests: Iterator[Request], reader: Journal) -> bool:
+def _any_left(score: Ask, work: Work, rows: Rows, reader: Journal) -> bool:
     """Whether the journal lacks any reply: if not, no teacher need be opened at all."""
-    while True:
-        keys = [request.key() for request, _ in zip(requests, range(_LOOK), strict=False)]
-        if not keys:
-            return False
+    while some := list(islice(rows, _LOOK)):
+        if chained(score):
+            if follow(score, some, work.params, looking(reader))[1]:
+                return True
+            continue
+        keys = [request.key() for _, request in some]
         known = reader.find(keys)
         if any(key not in known or known[key].error == "transport" for key in keys):
             return True
+    return False
 
 
 def _end_marks(work: Work, version: str, keys: StepKeys, results: list[dict[str, Any]]) -> None:

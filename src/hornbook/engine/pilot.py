@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from hornbook.core.asking import Reply
 from hornbook.core.errors import UserError
 from hornbook.core.stage import Artifact, Ask
 from hornbook.engine.asking import Tally
+from hornbook.engine.budget import governed
 from hornbook.engine.events import StepEvent
 from hornbook.engine.execute import Setting
 from hornbook.engine.finding import kind_of
@@ -67,19 +68,23 @@ def pilot(recipe: Recipe, setting: Setting, count: int) -> Pilot | None:
 
     Args:
         recipe: what is planned.
-        setting: as for a run.
+        setting: as for a run; its governor gives way to the run's own, so that what a pilot spends counts.
         count: requests to ask.
 
     Returns:
         what it told, or None where every step that asks is done.
 
     Raises:
-        UserError: the recipe asks nobody.
+        UserError: the recipe asks nobody, or money is capped and a price is unknown.
         HornbookError: a step fails, or the teacher does.
     """
     if not any(isinstance(step.stage, Ask) for step in recipe.steps):
         raise UserError("a pilot asks a teacher, and this recipe asks none", fix="leave out --pilot")
-    with sole(setting.workspace, recipe.name):
+    with (
+        sole(setting.workspace, recipe.name),
+        governed(setting.workspace, recipe.name, recipe.budget, recipe.steps) as governor,
+    ):
+        setting = replace(setting, governor=governor)
         done: list[Artifact] = []
         for number, step in enumerate(recipe.steps, 1):
             where = (step.name, step.use, kind_of(type(step.stage)), number, len(recipe.steps))
@@ -111,17 +116,22 @@ def _learned(step: Step, wanted: int, tally: Tally, replies: Sequence[Reply]) ->
     return Pilot(
         step=step.name,
         wanted=wanted,
-        asked=tally.asked - tally.retries,
+        asked=max(0, tally.asked - tally.retries - tally.followed),
         replies=len(replies),
         good=(good / len(replies) if replies else 0.0, wilson(good, len(replies))),
-        prompt_tokens=mean_of([reply.prompt_tokens for reply in came]),
-        tokens=mean_of([reply.completion_tokens for reply in came]),
-        seconds=mean_of([reply.seconds for reply in came]),
+        prompt_tokens=mean_of([sum(r.prompt_tokens for r in _whole(reply)) for reply in came]),
+        tokens=mean_of([sum(r.completion_tokens for r in _whole(reply)) for reply in came]),
+        seconds=mean_of([sum(r.seconds for r in _whole(reply)) for reply in came]),
         side_by_side=max(1, min(tally.most or slots, len(replies))),
         tokens_per_second=tally.tokens / tally.seconds if tally.seconds else 0.0,
         usd=tally.usd,
         errors=errors,
     )
+
+
+def _whole(reply: Reply) -> tuple[Reply, ...]:
+    """All replies for a row, where its requests follow from each other."""
+    return (*reply.before, reply)
 
 
 def mean_of(values: Sequence[float]) -> tuple[float, Interval]:

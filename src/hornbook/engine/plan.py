@@ -8,6 +8,7 @@ from itertools import islice
 from typing import Any, Literal
 
 from hornbook.core.stage import Artifact, Ask, Job, Source
+from hornbook.engine.chains import chained
 from hornbook.engine.execute import Setting, stream
 from hornbook.engine.experience import Experience
 from hornbook.engine.finding import kind_of
@@ -18,6 +19,7 @@ from hornbook.engine.run import step_keys
 from hornbook.store.artifacts import Above, artifact_at
 from hornbook.store.journal import Journal
 from hornbook.store.manifest import MANIFEST
+from hornbook.teachers.prices import Tariff, tariff_of
 from hornbook.teachers.spec import name_of
 
 CHARACTERS_A_TOKEN = 4.0
@@ -209,6 +211,11 @@ class Planner:
     def _asks(self, found: Forecast, step: Step, seen: _Seen | None) -> None:
         """Requests, tokens, cost and time of a step that asks."""
         assert step.teacher is not None
+        assert isinstance(step.stage, Ask)
+        price = tariff_of(step.teacher)
+        _say_price(found, price)
+        if chained(step.stage):
+            found.says.append("a row may be asked for more than once: a request here is a row's first")
         if seen is not None:
             found.requests, found.journaled = seen.requests - seen.journaled, seen.journaled
         elif found.rows is not None:
@@ -235,11 +242,10 @@ class Planner:
         found.tokens = round(reply * found.requests)
         rate = self.experience.tokens_a_second(step.use, model)
         found.seconds = _seconds(found, step, rate)
-        price = step.teacher.price
-        if found.prompt_tokens is None and price.input:
+        if found.prompt_tokens is None and price.bands[0].prompt:
             found.says.append("cost without prompts: their length is unknown until the step above is done")
-        tokens_usd = ((found.prompt_tokens or 0) * price.input + found.tokens * price.output) / 1e6
-        found.usd = tokens_usd + (found.seconds or 0.0) / 3600 * step.teacher.usd_per_hour
+        tokens_usd = price.of(prompt or 0.0, reply) * found.requests
+        found.usd = tokens_usd + (found.seconds or 0.0) / 3600 * price.hour
 
 
 def _survey(step: Step, keys: StepKeys, above: Above, setting: Setting) -> _Seen:
@@ -289,6 +295,17 @@ def _seconds(found: Forecast, step: Step, rate: float | None) -> float:
     return (found.tokens or 0) / rate
 
 
+def _say_price(found: Forecast, price: Tariff) -> None:
+    if not price.known:
+        found.says.append(
+            "price unknown: budget.usd cannot hold; teacher: {price: {input: …, output: …}} says it, in US dollars "
+            "per million tokens"
+        )
+    elif price.costs() and price.origin.startswith("genai-prices"):
+        band = price.bands[0]
+        found.says.append(f"${band.prompt:g} and ${band.completion:g} per million tokens ({price.origin})")
+
+
 def _from_pilot(found: Forecast, step: Step, pilot: Pilot) -> None:
     """Numbers for all requests from those of some."""
     spec, many = step.teacher, found.requests or 0
@@ -296,10 +313,10 @@ def _from_pilot(found: Forecast, step: Step, pilot: Pilot) -> None:
     found.prompt_tokens, found.tokens = round(pilot.prompt_tokens[0] * many), round(pilot.tokens[0] * many)
     found.seconds = pilot.seconds[0] * many / pilot.side_by_side
 
+    price = tariff_of(spec)
+
     def usd(prompt: float, tokens: float, seconds: float) -> float:
-        return (
-            many * (prompt * spec.price.input + tokens * spec.price.output) / 1e6 + seconds / 3600 * spec.usd_per_hour
-        )
+        return many * price.of(prompt, tokens) + seconds / 3600 * price.hour
 
     found.usd = usd(pilot.prompt_tokens[0], pilot.tokens[0], found.seconds)
     seconds = [bound * many / pilot.side_by_side for bound in pilot.seconds[1]]

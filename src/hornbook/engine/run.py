@@ -9,9 +9,9 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from hornbook.core.errors import BudgetStop, HornbookError, UserError
+from hornbook.core.errors import BudgetStop, HornbookError, Interrupted, UserError
 from hornbook.core.stage import Artifact
-from hornbook.engine.budget import Governor
+from hornbook.engine.budget import Governor, governed
 from hornbook.engine.events import Listener, StepEvent
 from hornbook.engine.execute import Setting
 from hornbook.engine.executors import Executor
@@ -52,28 +52,24 @@ class Runner:
             return self._run(recipe)
 
     def _run(self, recipe: Recipe) -> list[Artifact]:
+        with governed(self.workspace, recipe.name, recipe.budget, recipe.steps) as governor:
+            return self._governed(recipe, governor)
+
+    def _governed(self, recipe: Recipe, governor: Governor) -> list[Artifact]:
         folder = RunFolder(self.workspace, recipe.name, recipe.resolved())
-        budget = recipe.budget
-        governor = Governor(
-            budget.usd,
-            budget.tokens,
-            budget.hours,
-            spent_usd=folder.state["spent_usd"],
-            spent_tokens=folder.state["spent_tokens"],
-        )
         setting = Setting(self.workspace, self.executor, self.cache, self.listen, governor)
         done: list[Artifact] = []
         try:
             for number, step in enumerate(recipe.steps, 1):
                 artifact, cached = self._step(recipe, step, number, done, setting)
                 done.append(artifact)
+                folder.state |= _spent(governor)
                 folder.step(number, artifact, cached=cached)
                 _some_left(artifact, step, recipe, self.workspace)
         except BaseException as error:
-            folder.state |= {"spent_usd": governor.usd, "spent_tokens": governor.tokens, "error": str(error)}
-            folder.end("stopped" if isinstance(error, (BudgetStop, KeyboardInterrupt)) else "failed")
+            folder.state |= _spent(governor) | {"error": str(error)}
+            folder.end("stopped" if isinstance(error, (BudgetStop, Interrupted, KeyboardInterrupt)) else "failed")
             raise
-        folder.state |= {"spent_usd": governor.usd, "spent_tokens": governor.tokens}
         folder.end("done", next((a for a in reversed(done) if a.makes == "documents"), None))
         return done
 
@@ -96,6 +92,10 @@ class Runner:
             raise
         self.listen(StepEvent("done", *where, artifact.manifest))
         return artifact, False
+
+
+def _spent(governor: Governor) -> dict[str, float]:
+    return {"spent_usd": governor.usd, "spent_tokens": governor.tokens, "spent_hours": governor.hours}
 
 
 @contextmanager

@@ -26,6 +26,8 @@ from hornbook.store.parts import PartWriter, pieces, read_tables, write_table
 
 RECORDS = ".items"
 SHUFFLE = ".shuffle"
+TAKEN = f"{RECORDS}/taken.npy"
+"""Which rows were asked, where fewer replies were wanted than there are rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +174,7 @@ def apply_across(item: Item) -> dict[str, Any]:
 def take_replies(item: Item) -> dict[str, Any]:
     """Read the replies for one part from the journal into marks, and drop what the rules say."""
     from hornbook.engine.asking import replies_for
+    from hornbook.engine.wanting import Taken, spread
     from hornbook.store.journal import Journal
 
     stage = item.work.stage()
@@ -180,9 +183,15 @@ def take_replies(item: Item) -> dict[str, Any]:
     assert isinstance(score, Ask)
     journal = Journal(item.work.journal)
 
-    def marks(piece: pa.Table, _: int) -> pa.Table:
+    taken = Taken.load(item.work.marks / TAKEN)
+    first = item.work.inputs().starts()[item.at] if taken is not None else 0
+
+    def marks(piece: pa.Table, offset: int) -> pa.Table:
         seen = _seen(piece, stage)
-        return score.take(seen, replies_for(score, seen, item.work.model, item.work.params, journal))
+        asked = None if taken is None else taken.mask(first + offset, piece.num_rows)
+        some = seen if asked is None else seen.filter(pa.array(asked))
+        replies = replies_for(score, some, item.work.model, item.work.params, journal)
+        return score.take(seen, replies if asked is None else spread(replies, asked.tolist()))
 
     try:
         return _mark(item, stage, marks)

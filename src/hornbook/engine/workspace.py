@@ -98,6 +98,7 @@ class RunFolder:
             "hornbook": __version__,
             "spent_usd": float(before.get("spent_usd", 0.0)),
             "spent_tokens": int(before.get("spent_tokens", 0)),
+            "spent_hours": float(before.get("spent_hours", 0.0)),
             "steps": [],
         }
         self._write_recipe(recipe)

@@ -34,6 +34,18 @@ REST_SECONDS = 5.0
 """How long a server that broke off is asked only when no other is left."""
 NO_MODEL = re.compile(r"\bmodel\b.{0,200}(not found|(does not|doesn't|not) exist)|model_not_found", re.I)
 """OpenAI, vLLM: The model `x` does not exist; Ollama: model "x" not found."""
+UNBOUND = (400, 404, 422, 501)
+FORMAT = (
+    "response_format",
+    "response format",
+    "json_schema",
+    "json schema",
+    "structured output",
+    "guided_json",
+    "grammar",
+)
+"""How servers say that they cannot bind a reply to a schema: OpenAI's older models and DeepSeek (400), vLLM (400),
+servers that check their fields (422)."""
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -61,6 +73,7 @@ class OpenAI:
         self.name = name_in_keys(spec.model, spec.api)
         self.concurrency = spec.concurrency
         self.context = 0
+        self._unbound = False
         self._spec = spec
         self._log = log
         self._key = _key(spec)
@@ -108,6 +121,8 @@ class OpenAI:
         chat, body = shape(request, self._spec.api)
         if "repetition_penalty" in body:  # vLLM's name; llama.cpp knows it by another, and each passes over the other's
             body["repeat_penalty"] = body["repetition_penalty"]
+        if self._unbound:
+            body.pop("response_format", None)
         path = "/chat/completions" if chat else "/completions"
         now = time.monotonic()
         end = min(self._ends, key=lambda e: (e.resting_until > now, e.outstanding))
@@ -122,8 +137,18 @@ class OpenAI:
             end.outstanding -= 1
         if answer.status == 200:
             return Raw(answer.body, time.monotonic() - now)
+        if "response_format" in body and answer.status in UNBOUND and answer.says(*FORMAT):
+            self._cannot_bind(answer)
+            return await self.ask(request)
         await self._refused(end, answer)
         raise trouble(answer, _shown(end.url), self._key)
+
+    def _cannot_bind(self, answer: Answer) -> None:
+        """The server takes no `response_format`: from now on it is left out. The key of a request stays the same."""
+        if not self._unbound:
+            said = _hidden(answer.message(), self._key)[:200]
+            self._log(f"teacher: the server does not bind replies to this schema ({said}); it is asked in words alone")
+        self._unbound = True
 
     async def _send(self, method: str, url: str, body: bytes | None, timeout: float | None = None) -> Answer:
         """One HTTP exchange, its body whole.
@@ -147,10 +172,11 @@ class OpenAI:
         except TimeoutError as error:
             what = "no connection" if isinstance(error, aiohttp.ConnectionTimeoutError) else "no reply"
             seconds = CONNECT_SECONDS if what == "no connection" else limit.total
-            raise TeacherError(f"{_shown(url)}: {what} within {seconds:g} s") from error
+            raise TeacherError(f"{_shown(url)}: {what} within {seconds:g} s", paid=what == "no reply") from error
         except (aiohttp.ClientError, OSError) as error:
             said = _hidden(str(error) or type(error).__name__, self._key)
-            raise TeacherError(f"{_shown(url)}: {said}") from error
+            sent = not isinstance(error, aiohttp.ClientConnectorError)
+            raise TeacherError(f"{_shown(url)}: {said}", paid=sent) from error
 
     async def _refused(self, end: _End, answer: Answer) -> None:
         """Raise where every other request would be refused as well.

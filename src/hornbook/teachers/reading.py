@@ -81,7 +81,15 @@ def _counts(usage: Any) -> dict[str, int]:
     """Tokens as the server counted them, 0 where it did not."""
     usage = usage if isinstance(usage, dict) else {}
     names = ("prompt_tokens", "completion_tokens")
-    return {name: usage[name] if _is_count(usage.get(name)) else 0 for name in names}
+    counts = {name: usage[name] if _is_count(usage.get(name)) else 0 for name in names}
+    return counts | {"cached_tokens": min(_cached(usage), counts["prompt_tokens"])}
+
+
+def _cached(usage: dict[str, Any]) -> int:
+    """Prompt tokens from the server's cache: OpenAI's and vLLM's place for it, then DeepSeek's."""
+    details = usage.get("prompt_tokens_details")
+    found = details.get("cached_tokens") if isinstance(details, dict) else usage.get("prompt_cache_hit_tokens")
+    return found if _is_count(found) else 0
 
 
 def _is_count(value: Any) -> bool:

@@ -31,6 +31,8 @@ SAMPLING = (
 )
 LLAMA = "llama.cpp's own default is used where none is set"
 API = "https://platform.openai.com/docs/api-reference"
+PROVIDERS = {"openai": "https://api.openai.com/v1", "anthropic": "https://api.anthropic.com/v1"}
+"""Where a batch goes whose teacher names no address."""
 
 
 class Price(BaseModel):
@@ -40,6 +42,12 @@ class Price(BaseModel):
 
     input: float = knob(0.0, help="price of prompt tokens", unit="US dollars per million tokens", ge=0)
     output: float = knob(0.0, help="price of reply tokens", unit="US dollars per million tokens", ge=0)
+    cached: float | None = knob(
+        None,
+        help="price of prompt tokens that the provider's cache had; unset: that of all prompt tokens",
+        unit="US dollars per million tokens",
+        ge=0,
+    )
 
 
 class TeacherSpec(BaseModel):
@@ -76,7 +84,22 @@ class TeacherSpec(BaseModel):
         help="name of the environment variable that holds the API key; empty: OPENAI_API_KEY, sent only over "
         "https or to this machine",
     )
-    price: Price = knob(default_factory=Price, help="price of tokens")
+    batch: Literal["openai", "anthropic"] | None = knob(
+        None,
+        help="ask through the provider's batch API, at half the price and within a day: in OpenAI's form or "
+        "Anthropic's; url is then the API's address (unset: the provider's own)",
+    )
+    batches: int = knob(8, help="batches at the provider at once", unit="batches", ge=1)
+    batch_requests: int | None = knob(
+        None, help="most requests in a batch; unset: OpenAI 50,000, Anthropic 100,000", unit="requests", ge=1
+    )
+    batch_megabytes: float | None = knob(
+        None, help="largest file of a batch; unset: OpenAI 200, Anthropic 256", unit="MB (10⁶ bytes)", gt=0
+    )
+    batch_wait: float = knob(60.0, help="longest wait between two looks at a batch", unit="seconds", gt=0)
+    price: Price | None = knob(
+        None, help="price of tokens; unset: looked up by address and model, where a provider is asked"
+    )
     usd_per_hour: float = knob(0.0, help="price of the machine", unit="US dollars per hour", ge=0)
 
     temperature: float | None = knob(None, help="sampling temperature", ge=0, le=5, source=LLAMA)
@@ -130,6 +153,12 @@ class TeacherSpec(BaseModel):
         return value
 
     @model_validator(mode="after")
+    def _batches_go_to_one_address(self) -> Self:
+        if self.batch and len(self.addresses()) > 1:
+            raise ValueError("`batch` takes one url: a batch lives at one provider")
+        return self
+
+    @model_validator(mode="after")
     def _urls_are_addresses(self) -> Self:
         for url in self.addresses():
             if not url.startswith(("http://", "https://")) or len(url.split("//", 1)[1]) == 0:
@@ -139,7 +168,14 @@ class TeacherSpec(BaseModel):
     def addresses(self) -> tuple[str, ...]:
         """All servers, without a slash at the end."""
         found = ((self.url,) if self.url else ()) + self.urls
+        if self.batch and not found:
+            found = (PROVIDERS[self.batch],)
         return tuple(dict.fromkeys(url.strip().rstrip("/") for url in found))
+
+    def online(self) -> TeacherSpec:
+        """The same teacher asked online: what a pilot of a batch does. Anthropic's own server has a key of its own."""
+        own = self.batch == "anthropic" and self.addresses() == (PROVIDERS["anthropic"],) and not self.key_env
+        return self.model_copy(update={"key_env": "ANTHROPIC_API_KEY"}) if own else self
 
     def kind(self) -> Literal["local", "openai", "scripted"]:
         """The teacher meant: `url` or `urls` always mean a server, so that `--set teacher.url=…` is enough."""

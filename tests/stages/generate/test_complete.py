@@ -30,7 +30,7 @@ EXAMPLE = Example(
     knobs={"max_tokens": 80, "system": "You tell stories.", "min_characters": 5},
     rows=ROWS,
     teacher={"use": "scripted", "rule": "story"},
-    golden={"1": "0ccb7ad8213c8a5acee046b9d1b19624"},
+    golden={"1": "84e87344458795ff80815f08f6c4d4ed"},
 )
 BROKEN = 5
 EMPTY = sum(1 for row in ROWS if not row["messages"] and not row["prompt"].strip())

@@ -1,0 +1,82 @@
+"""The server of the tests that takes no time, and when it heard its first request and gave its last reply.
+
+A process of its own: `python -m bench.asking.server [WORDS]` prints its port.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.zero_server import Zero, _http, reply_body
+
+ROOT = Path(__file__).resolve().parents[2]
+GREETING = 100
+"""Bytes: a shorter body is no prompt of ours. curator asks once with no messages at all, long before it begins."""
+
+
+class Timed(Zero):
+    """Counts and times requests that carry a prompt."""
+
+    asked = 0
+    first = 0.0
+    last = 0.0
+
+    def _answer(self, head: bytes) -> None:
+        if head.startswith(b"get /times"):
+            times = {"asked": Timed.asked, "seconds": Timed.last - Timed.first, "connections": Zero.connections}
+            self.transport.write(_http(json.dumps(times).encode()))
+            return
+        arrived = time.perf_counter()
+        super()._answer(head)
+        at = head.find(b"content-length:")
+        if head.startswith(b"post") and at >= 0 and int(head[at + 15 :].split(b"\r\n", 1)[0]) >= GREETING:
+            Timed.asked += 1
+            Timed.first = Timed.first or arrived
+            Timed.last = time.perf_counter()
+
+
+async def serve(words: int) -> None:
+    """Answer until killed."""
+    Zero.reply = _http(reply_body(words))
+    server = await asyncio.get_running_loop().create_server(Timed, "127.0.0.1", 0, backlog=4096)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
+@contextmanager
+def server(words: int = 60) -> Iterator[str]:
+    """The address (without /v1) of a fresh server that runs while the block does."""
+    command = [sys.executable, "-m", "bench.asking.server", str(words)]
+    child = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    try:
+        yield f"http://127.0.0.1:{int(child.stdout.readline())}"
+    finally:
+        child.kill()
+        child.stdout.close()
+        child.wait()
+
+
+def times_of(url: str) -> dict[str, float]:
+    """`asked` requests with a prompt, `seconds` from the first's arrival to the last's reply, `connections`."""
+    with urllib.request.urlopen(f"{url}/times", timeout=10) as reply:
+        found: dict[str, float] = json.load(reply)
+    return found
+
+
+if __name__ == "__main__":
+    try:
+        import uvloop
+
+        run = uvloop.run
+    except ImportError:
+        run = asyncio.run
+    run(serve(int(sys.argv[1]) if len(sys.argv) > 1 else 60))

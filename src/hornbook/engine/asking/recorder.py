@@ -1,0 +1,80 @@
+"""The event loop's end of the journal: what a turn brings is one batch, and there is one commit at a time.
+
+While a commit is under way, what comes gathers for the next one: the slower the disk, the larger the
+batches, and the loop is woken once a commit, not once a record.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Future
+
+from hornbook.store.journal import Batch, JournalWriter
+
+Numbers = tuple[int, int]
+
+
+class Recorder:
+    """Gathers records and has them written.
+
+    Args:
+        writer: the journal.
+        landed: called in the loop with every batch that is on disk, and the numbers of its replies.
+        broken: called in the loop with the error of a batch that could not be written.
+    """
+
+    def __init__(
+        self,
+        writer: JournalWriter,
+        landed: Callable[[Batch, Numbers], None],
+        broken: Callable[[Batch, BaseException], None],
+    ) -> None:
+        self.batch = Batch()
+        """What gathers; `touch` after adding what somebody waits for (verdicts go with the next batch)."""
+        self._writer = writer
+        self._landed, self._broken = landed, broken
+        self._loop = asyncio.get_running_loop()
+        self._flying: Batch | None = None
+        self._due = False
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing that anyone waits for gathers or is being written."""
+        batch = self.batch
+        return self._flying is None and not (batch.intents or batch.answers or batch.failures)
+
+    def touch(self) -> None:
+        """Something was added: have it written as soon as this turn of the loop is over."""
+        if self._flying is None and not self._due:
+            self._due = True
+            self._loop.call_soon(self._flush)
+
+    def rest(self) -> Future[Numbers]:
+        """Have the rest written, at the very end; the future is done when it is on disk."""
+        batch, self.batch = self.batch, Batch()
+        return self._writer.put(batch)
+
+    def _flush(self) -> None:
+        self._due = False
+        if self._flying is not None or not self.batch:
+            return
+        self._flying, self.batch = self.batch, Batch()
+        self._writer.put(self._flying).add_done_callback(self._written)
+
+    def _written(self, done: Future[Numbers]) -> None:
+        """In the journal's thread."""
+        try:
+            self._loop.call_soon_threadsafe(self._arrived, done)
+        except RuntimeError:
+            pass  # the loop has ended: what was to be kept is
+
+    def _arrived(self, done: Future[Numbers]) -> None:
+        batch, self._flying = self._flying, None
+        assert batch is not None
+        error = done.exception()
+        if error is not None:
+            self._broken(batch, error)
+        else:
+            self._landed(batch, done.result())
+        self._flush()

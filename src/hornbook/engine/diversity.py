@@ -1,0 +1,307 @@
+"""Diversity while it runs: what the replies are like, overall and by group, and what follows from it.
+
+Replies are looked at some at a time, in the order in which they come, so the cost of a reply is small and
+the state depends on that order alone. Memory is bounded whatever the number of replies.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict, deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any
+
+import numpy as np
+
+from hornbook.core.asking import Reply, Request
+from hornbook.core.diversity import GROUPS, Collapse, Pause
+from hornbook.core.errors import HornbookError
+from hornbook.core.stage import Stage
+from hornbook.kernels.sketches import Distinct, Lengths, SpaceSaving, entropy
+
+AT_A_TIME = 32
+OPENING_WORDS = 3
+"""As `quality.openings` counts them."""
+LONGEST_OPENING = 256
+LONGEST_VALUE = 100
+ALIKE = 0.7
+"""Estimated Jaccard similarity of word 5-grams from which a reply repeats an earlier one (datatrove: 0.72)."""
+RECENT, FEW = 64, 16
+"""Replies by which a group is judged, and how many there must be."""
+MOST_GROUPS = 256
+MOST_VALUES = 16_384
+MOST_OPEN = 16_384
+"""Requests under way whose group is remembered."""
+STEP, FLOOR = 0.75, 0.1
+"""A collapsed group's weight is multiplied by STEP each time it is judged, down to FLOOR, and divided by it
+when it is diverse again (multiplicative weights: Arora, Hazan, Kale 2012; the numbers are our choice)."""
+SHOWN_GROUPS = 50
+
+Groups = tuple[str, ...]
+"""The groups that a prompt is in: `COLUMN=value` for each watched column."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watching:
+    """What a step's knobs say about diversity.
+
+    Args:
+        columns: patterns of columns whose values are groups.
+        want: how many replies are wanted, None for one to each prompt.
+        collapse: when a group is too much alike.
+        pause: when the run stops, None for never.
+    """
+
+    columns: tuple[str, ...] = GROUPS
+    want: int | None = None
+    collapse: Collapse = field(default_factory=Collapse)
+    pause: Pause | None = None
+
+    @classmethod
+    def of(cls, stage: Stage) -> Watching:
+        """From a stage that has the knobs `watch`, `want`, `collapse`, `pause_when`, or some of them."""
+        columns = getattr(stage, "watch", None)
+        return cls(
+            GROUPS if columns is None else tuple(columns),
+            getattr(stage, "want", None),
+            getattr(stage, "collapse", None) or Collapse(),
+            getattr(stage, "pause_when", None),
+        )
+
+    def among(self, names: Iterable[str]) -> tuple[str, ...]:
+        """The columns watched, of those that there are."""
+        return tuple(name for name in names if any(fnmatchcase(name, pattern) for pattern in self.columns))
+
+
+def groups_of(columns: Mapping[str, Sequence[Any]], rows: int) -> list[Groups]:
+    """The groups of each row; a missing value is no group, each item of a list is one."""
+    named = [[_named(name, value) for value in values] for name, values in columns.items()]
+    if not named:
+        return [()] * rows
+    return [tuple(group for groups in row for group in groups) for row in zip(*named, strict=True)]
+
+
+def _named(column: str, value: Any) -> list[str]:
+    if value is None:
+        return []
+    if isinstance(value, str) and column.endswith(".features"):
+        value = value.split(",")
+    values = dict.fromkeys(str(one)[:LONGEST_VALUE] for one in (value if isinstance(value, list) else [value]))
+    return [f"{column}={one}" for one in values]
+
+
+class _Group:
+    """One group: sketches of all its replies, and the last ones exactly."""
+
+    def __init__(self) -> None:
+        self.replies = self.repeats = self.pairs = 0
+        self.openings = SpaceSaving(32)
+        self.distinct = Distinct(10)
+        self.recent: deque[tuple[str, bool]] = deque(maxlen=RECENT)
+        self.weight = 1.0
+
+    def judge(self, limits: Collapse) -> None:
+        """Change the weight by what the last replies are like."""
+        if len(self.recent) < FEW:
+            return
+        top = max(Counter(opening for opening, _ in self.recent).values()) / len(self.recent)
+        repeats = sum(repeat for _, repeat in self.recent) / len(self.recent)
+        if top > limits.top_opening or repeats > limits.repeats:
+            self.weight = max(FLOOR, self.weight * STEP)
+        else:
+            self.weight = min(1.0, self.weight / STEP)
+
+    def facts(self) -> dict[str, Any]:
+        top = self.openings.top(1)
+        return {
+            "replies": self.replies,
+            "top_opening": top[0].item if top else "",
+            "top_share": round((top[0].count - top[0].error) / self.openings.total, 4) if top else 0.0,
+            "repeats": round(self.repeats / max(1, self.replies), 4),
+            "distinct_2": _share(self.distinct.estimate(), self.pairs),
+            "weight": round(self.weight, 4),
+        }
+
+
+class Diversity:
+    """Hears every reply of use, and knows what they are like.
+
+    Args:
+        watching: the step's knobs.
+    """
+
+    def __init__(self, watching: Watching) -> None:
+        from hornbook.kernels.minhash import Earlier
+
+        self.watching = watching
+        self.stop: HornbookError | None = None
+        """Set when the run is to pause: nothing more should be asked."""
+        self.heard = self.repeats = 0
+        self.openings = SpaceSaving(512)
+        self.distinct = {n: Distinct(14) for n in (1, 2, 3)}
+        self.runs = dict.fromkeys((1, 2, 3), 0)
+        self.words = Lengths()
+        self.groups: dict[str, _Group] = {}
+        self.coverage: dict[str, dict[str, int]] = {}
+        self._earlier = Earlier()
+        self._noted = 0, ""
+        self._waiting: list[tuple[Groups, str]] = []
+        self._open: OrderedDict[int, tuple[Request, Groups]] = OrderedDict()
+
+    def asked(self, request: Request, groups: Groups) -> None:
+        """Remember a request's groups until its reply is there."""
+        self._open[id(request)] = request, groups
+        if len(self._open) > MOST_OPEN:
+            self._open.popitem(last=False)
+
+    def seen(self, request: Request, reply: Reply) -> None:
+        """Hear a reply of use to a request that was asked; never raises (`stop` is set instead)."""
+        _, groups = self._open.pop(id(request), (None, ()))
+        self.look(groups, reply.text)
+
+    def look(self, groups: Groups, text: str) -> None:
+        """Hear a reply of use."""
+        self._waiting.append((groups, text))
+        if len(self._waiting) >= AT_A_TIME:
+            self.settle()
+
+    def settle(self) -> None:
+        """Look at the replies that wait to be looked at."""
+        if not self._waiting:
+            return
+        some, self._waiting = self._waiting, []
+        self._measure([groups for groups, _ in some], [text for _, text in some])
+        if self.stop is None and self.watching.pause is not None:
+            self.stop = self._too_much(self.watching.pause)
+
+    def weight(self, groups: Groups) -> float:
+        """The share of a prompt among others: the product of its groups' weights, FLOOR to 1."""
+        product = 1.0
+        for group in groups:
+            known = self.groups.get(group)
+            product *= known.weight if known is not None else 1.0
+        return max(FLOOR, product)
+
+    def _measure(self, groups: list[Groups], texts: list[str]) -> None:
+        import pyarrow as pa
+
+        from hornbook.kernels import minhash
+        from hornbook.kernels.words import normalise
+        from hornbook.kernels.words import texts as buffers
+        from hornbook.kernels.words import words as read
+
+        column = pa.array([text.encode("utf-8", "replace").decode() for text in texts], pa.large_string())
+        words = read(*buffers(column))
+        shared = {"most_words": OPENING_WORDS, "most_bytes": LONGEST_OPENING}
+        openings = normalise(column, "words", **shared).to_pylist()
+        alike, _ = self._earlier.see(minhash.signatures(*minhash.shingles(words)))
+        repeats = (alike >= ALIKE).tolist()
+        self.heard += len(texts)
+        self.repeats += sum(repeats)
+        self.openings.add(openings)
+        self.words.add(np.diff(words.offsets).tolist())
+        pairs, edges = minhash.shingles(words, 2, short=False)
+        for n, sketch in self.distinct.items():
+            found = pairs if n == 2 else minhash.shingles(words, n, short=False)[0]
+            sketch.add(found)
+            self.runs[n] += found.size
+        touched: dict[str, _Group] = {}
+        for at, names in enumerate(groups):
+            for name in names:
+                self._cover(name)
+                group = self._group(name)
+                if group is None:
+                    continue
+                own = pairs[edges[at] : edges[at + 1]]
+                group.replies += 1
+                group.repeats += repeats[at]
+                group.pairs += own.size
+                group.openings.add([openings[at]])
+                group.distinct.add(own)
+                group.recent.append((openings[at], repeats[at]))
+                touched[name] = group
+        for group in touched.values():
+            group.judge(self.watching.collapse)
+
+    def _group(self, name: str) -> _Group | None:
+        known = self.groups.get(name)
+        if known is None and len(self.groups) < MOST_GROUPS:
+            known = self.groups[name] = _Group()
+        return known
+
+    def _cover(self, name: str) -> None:
+        column, _, value = name.partition("=")
+        values = self.coverage.setdefault(column, {})
+        if value in values or len(values) < MOST_VALUES:
+            values[value] = values.get(value, 0) + 1
+
+    def measures(self) -> dict[str, float]:
+        """The four measures that a pause looks at, over all replies so far."""
+        top = self.openings.top(1)
+        return {
+            "top_opening": (top[0].count - top[0].error) / self.openings.total if top else 0.0,
+            "repeats": self.repeats / max(1, self.heard),
+            "distinct_2": _share(self.distinct[2].estimate(), self.runs[2]) if self.runs[2] else 1.0,
+            "drift": self.words.drift()[0],
+        }
+
+    def _too_much(self, pause: Pause) -> HornbookError | None:
+        """Why the run has to pause, or None."""
+        if self.heard < pause.after:
+            return None
+        for name, value in self.measures().items():
+            limit = getattr(pause, name)
+            if limit is None or (value >= limit if name == "distinct_2" else value <= limit):
+                continue
+            named = f" (“{self.openings.top(1)[0].item}”)" if name == "top_opening" else ""
+            sign = "<" if name == "distinct_2" else ">"
+            return HornbookError(
+                f"paused: {name} = {value:.3g}{named} {sign} {limit:g} after {self.heard:,} replies",
+                where=f"pause_when.{name}",
+                fix="make the prompts differ more (or the sampling: temperature, top_p), or set another limit and "
+                "run again; all replies are kept",
+            )
+        return None
+
+    def note(self) -> str:
+        """A few words for the progress view."""
+        if not self.heard or self._noted[0] == self.heard:
+            return self._noted[1]
+        top, found = self.openings.top(1)[0], self.measures()
+        said = (
+            f"novel {1 - found['repeats']:.0%}, {found['top_opening']:.0%} begin “{top.item[:40]}”, "
+            f"distinct-2 {found['distinct_2']:.2f}"
+        )
+        self._noted = self.heard, said
+        return said
+
+    def facts(self) -> dict[str, Any]:
+        """For the manifest."""
+        self.settle()
+        names = sorted(self.groups, key=lambda name: (-self.groups[name].replies, name))[:SHOWN_GROUPS]
+        distance, chance = self.words.drift()
+        return {
+            "replies": self.heard,
+            "novelty": round(1 - self.repeats / max(1, self.heard), 4),
+            "openings": [
+                {"opening": one.item, "count": one.count, "error": one.error, "share": _share(one.count, self.heard)}
+                for one in self.openings.top(5)
+            ],
+            "distinct": {str(n): _share(sketch.estimate(), self.runs[n]) for n, sketch in self.distinct.items()},
+            "words": {f"p{round(100 * q)}": round(self.words.quantile(q), 1) for q in (0.1, 0.5, 0.9)},
+            "drift": {"distance": round(distance, 4), "chance": round(chance, 4)},
+            "coverage": {name: _covered(values) for name, values in sorted(self.coverage.items())},
+            "groups": {name: self.groups[name].facts() for name in names},
+        }
+
+
+def _covered(values: Mapping[str, int]) -> dict[str, Any]:
+    """How many values of a column were met, and how evenly: entropy over the most it could be."""
+    bits = entropy(values.values())
+    even = bits / float(np.log2(len(values))) if len(values) > 1 else 1.0
+    return {"values": len(values), "entropy": round(bits, 4), "evenness": round(even, 4)}
+
+
+def _share(part: float, whole: float) -> float:
+    return round(min(1.0, part / whole), 4) if whole else 0.0

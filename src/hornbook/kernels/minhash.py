@@ -1,0 +1,187 @@
+# ruff: noqa: ANN001, ANN202 (kernels are typed by what they are given)
+"""MinHash: shingles of words, signatures, and a bounded index of what came before.
+
+Two texts' signatures agree at a share of places that estimates the Jaccard similarity of their sets of
+shingles (Broder 1997), with standard error sqrt(J (1 - J) / places).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hornbook.kernels.jit import kernel
+from hornbook.kernels.words import Words
+
+SHINGLE = 5
+BANDS, ROWS = 14, 8
+"""Shingle size, buckets and hashes a bucket of datatrove's MinHash, as Cosmopedia's deduplication uses it
+(huggingface/cosmopedia, deduplicate_dataset.py): pairs of similarity 0.72 meet with probability 1/2."""
+
+EMPTY = 0xFFFFFFFF
+_BASE = np.uint64(0xD1342543DE82EF95)
+_ODD = np.uint64(0x9E3779B97F4A7C15)
+_MIX1, _MIX2 = np.uint64(0xFF51AFD7ED558CCD), np.uint64(0xC4CEB9FE1A85EC53)
+_ZERO, _HALF, _SHIFT = np.uint64(0), np.uint64(32), np.uint64(33)
+
+
+def shingles(words: Words, n: int = SHINGLE, *, short: bool = True) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+    """Hashes of the runs of n words of each text, in order, with repeats.
+
+    Args:
+        words: the texts' words.
+        n: words in a run.
+        short: whether a text of fewer than n words, but one at least, counts as one run; else it has none.
+
+    Returns:
+        hashes: uint64; offsets: int64 (texts + 1,) into it.
+    """
+    sizes = np.diff(words.offsets)
+    many = np.maximum(sizes - n + 1, (sizes > 0).astype(np.int64) if short else 0)
+    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(many)])
+    out = np.empty(int(offsets[-1]), np.uint64)
+    _shingles(words.hashes, words.offsets, n, offsets, out)
+    return out, offsets
+
+
+def signatures(
+    hashes: NDArray[np.uint64], offsets: NDArray[np.int64], places: int = BANDS * ROWS
+) -> NDArray[np.uint32]:
+    """The signature of each text: uint32 (texts, places); all `EMPTY` where a text has no shingle.
+
+    Args:
+        hashes, offsets: from `shingles`.
+        places: hash functions; the first ones are the same for any number of them.
+    """
+    out = np.full((offsets.size - 1, places), EMPTY, np.uint32)
+    _signatures(hashes, offsets, out)
+    return out
+
+
+def jaccard(one: NDArray[np.uint64], two: NDArray[np.uint64]) -> float:
+    """Exact similarity of two sets given as hashes, repeats allowed; 0 where both are empty."""
+    first, second = np.unique(one), np.unique(two)
+    shared = np.intersect1d(first, second, assume_unique=True).size
+    return shared / max(1, first.size + second.size - shared)
+
+
+class Earlier:
+    """Finds for each text of a stream an earlier one that is like it. Bounded: the last `capacity` texts.
+
+    Each band of a signature names one place of a table, where the newest text with that band stands; what
+    is found there is compared by whole signatures, so a crowded table can hide a pair, never invent one.
+
+    Args:
+        bands, rows: a pair meets where all `rows` places of one of the `bands` agree.
+        capacity: texts remembered; memory is capacity × bands × (4 rows + 16) bytes: 11 MB at 16,384.
+    """
+
+    def __init__(self, bands: int = BANDS, rows: int = ROWS, capacity: int = 16_384) -> None:
+        slots = 16
+        while slots < 2 * capacity:
+            slots *= 2
+        self.bands, self.rows, self.capacity = bands, rows, capacity
+        self.seen = 0
+        self._ring = np.zeros((capacity, bands * rows), np.uint32)
+        self._table = np.zeros((bands, slots), np.int64)
+
+    def see(self, signs: NDArray[np.uint32]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Compare texts with all before them, those of the same call too, and remember them.
+
+        Args:
+            signs: uint32 (texts, bands × rows), from `signatures`.
+
+        Returns:
+            alike: float32, estimated similarity to the most similar earlier text found, 0 where none was;
+            which: int64, the number of that text in the stream, from 0; -1 where none was found.
+        """
+        alike, which = np.zeros(signs.shape[0], np.float32), np.full(signs.shape[0], -1, np.int64)
+        _see(signs, self.bands, self.rows, self.seen, self._ring, self._table, alike, which)
+        self.seen += signs.shape[0]
+        return alike, which
+
+    def kept(self) -> NDArray[np.uint32]:
+        """The signatures that are remembered, oldest first."""
+        first = max(0, self.seen - self.capacity)
+        return self._ring[np.arange(first, self.seen) % self.capacity]
+
+    def merge(self, other: Earlier) -> NDArray[np.float32]:
+        """Remember what another remembers, after all that this one has seen.
+
+        Returns:
+            for each text that the other remembers, the similarity to what came before it in both.
+        """
+        alike, _ = self.see(other.kept())
+        return alike
+
+
+def similarity(one: Any, two: Any) -> float:
+    """Estimated similarity of two signatures; 0 where either is of a text without shingles."""
+    if one[0] == EMPTY or two[0] == EMPTY:
+        return 0.0
+    return float(np.mean(np.asarray(one) == np.asarray(two)))
+
+
+@kernel
+def _shingles(words, word_offsets, n, offsets, out):
+    for d in range(offsets.size - 1):
+        first, last = word_offsets[d], word_offsets[d + 1]
+        for k in range(offsets[d], offsets[d + 1]):
+            start = first + k - offsets[d]
+            key = _ZERO
+            for j in range(start, min(start + n, last)):
+                key = key * _BASE + words[j]
+            key = (key ^ key >> _SHIFT) * _MIX1
+            out[k] = key ^ key >> _SHIFT
+
+
+@kernel
+def _signatures(hashes, offsets, out):
+    places = out.shape[1]
+    times, plus = np.empty(places, np.uint64), np.empty(places, np.uint64)
+    state = _ODD
+    for k in range(places):
+        state += _ODD
+        x = (state ^ state >> _SHIFT) * _MIX1
+        x = (x ^ x >> _SHIFT) * _MIX2
+        times[k] = (x ^ x >> _SHIFT) | np.uint64(1)
+        state += _ODD
+        x = (state ^ state >> _SHIFT) * _MIX1
+        x = (x ^ x >> _SHIFT) * _MIX2
+        plus[k] = x ^ x >> _SHIFT
+    for d in range(offsets.size - 1):
+        for i in range(offsets[d], offsets[d + 1]):
+            x = hashes[i]
+            for k in range(places):
+                value = np.uint32((x * times[k] + plus[k]) >> _HALF)
+                out[d, k] = min(out[d, k], value)
+
+
+@kernel
+def _see(signs, bands, rows, seen, ring, table, alike, which):
+    capacity, places, mask = ring.shape[0], signs.shape[1], np.uint64(table.shape[1] - 1)
+    for d in range(signs.shape[0]):
+        number = seen + d
+        empty = True
+        for k in range(places):
+            empty = empty and signs[d, k] == np.uint32(0xFFFFFFFF)
+        for band in range(bands):
+            key = np.uint64(band)
+            for k in range(band * rows, band * rows + rows):
+                key = key * _BASE + np.uint64(signs[d, k])
+            key = (key ^ key >> _SHIFT) * _MIX1
+            at = np.int64((key ^ key >> _SHIFT) & mask)
+            other = table[band, at] - 1
+            if empty:
+                continue
+            if other >= 0 and other > number - capacity - 1 and other != which[d]:
+                same = 0
+                for k in range(places):
+                    same += signs[d, k] == ring[other % capacity, k]
+                if same > alike[d] * places:
+                    alike[d], which[d] = np.float32(same) / np.float32(places), other
+            table[band, at] = number + 1
+        for k in range(places):
+            ring[number % capacity, k] = signs[d, k]
