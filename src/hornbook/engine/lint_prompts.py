@@ -1,4 +1,4 @@
-"""Checks of prompts, a piece at a time, in bounded memory: 20 bytes a prompt, and one index of fixed size."""
+"""Checks of prompts, a piece at a time, in bounded memory: 12 bytes a prompt, and one index of fixed size."""
 
 from __future__ import annotations
 

@@ -16,9 +16,9 @@ from hornbook.teachers.pace import Bucket, Pace
 
 CUT = 0.75
 RAISE_AFTER = 25
-FIRST, DOUBLE_EVERY = 16, 0.1
-"""Requests in flight at the start, and seconds after which it may be twice as many, until one is refused. A refusal
-takes a round trip and no more, so this costs half a second and saves hundreds of wasted requests."""
+FIRST, DOUBLE_EVERY = 16, 0.2
+"""Requests in flight at the start, and seconds after which it may be twice as many. A refusal takes a round trip and
+no more, so a second of patience at the start saves hundreds of wasted requests."""
 OPEN_AFTER = 8
 """Failures in a row after which a server is taken for broken …"""
 OPEN_SECONDS = 1.0
@@ -54,7 +54,6 @@ class End:
     sour_until: float = -math.inf
     open_until: float = -math.inf
     opened: int = 0
-    ramp: float = FIRST
     ramp_at: float | None = None
     _raises: int = 0
 
@@ -73,22 +72,19 @@ class End:
         """Seconds until it may be asked, as far as time alone decides; infinite where only a reply can help."""
         if self.leaving or self.state == "open" or (self.state == "half" and self.outstanding):
             return math.inf
-        pause = self.pace.wait(now)
-        if self.outstanding < self.limit and self.outstanding >= self._ramped(now):
-            assert self.ramp_at is not None
-            pause = max(pause, self.ramp_at + DOUBLE_EVERY - now)
-        elif self.outstanding >= self.limit:
+        if self.outstanding >= self.limit:
             return math.inf
+        pause = self.pace.wait(now)
+        if self.ramp_at is not None and self.outstanding >= self._ramped(now):
+            due = self.ramp_at + DOUBLE_EVERY * math.log2((self.outstanding + 0.01) / FIRST)
+            pause = max(pause, due - now, 0.001)
         return pause
 
     def _ramped(self, now: float) -> float:
-        """The ramp's height now; it stands still once it is no bound, and while the server refuses."""
-        if self.ramp_at is not None and self.ramp < self.ceiling:
-            steps = int((now - self.ramp_at) / DOUBLE_EVERY)
-            if steps > 0:
-                self.ramp = min(float(self.ceiling), self.ramp * 2 ** min(steps, 32))
-                self.ramp_at += steps * DOUBLE_EVERY
-        return self.ramp
+        """The ramp's height now."""
+        if self.ramp_at is None:
+            return FIRST
+        return min(float(self.ceiling), FIRST * 2 ** min(40.0, (now - self.ramp_at) / DOUBLE_EVERY))
 
     def sent(self, now: float) -> None:
         """A request goes out."""
@@ -106,7 +102,7 @@ class End:
         self.failures, self.good_at, self.sour_until = 0, now, -math.inf
         if self.state != "closed":
             self.state, self.opened = "closed", 0
-            self.ramp, self.ramp_at = float(FIRST), now
+            self.ramp_at = now
         self.replies += 1
         self._raises += 1
         if self._raises >= RAISE_AFTER:

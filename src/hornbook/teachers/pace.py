@@ -18,8 +18,8 @@ from collections import deque
 from collections.abc import Mapping
 
 REST = 1.0
-"""Seconds that a server rests after a refusal that names no time; doubled while it goes on refusing. Our choice
-(NVIDIA DataDesigner rests 2 s)."""
+"""Seconds that a server rests after the first refusal, so that its rate can be measured, and after one that names no
+time; doubled while it goes on refusing. Our choice (NVIDIA DataDesigner rests 2 s)."""
 LONGEST_REST = 60.0
 WINDOW = 10.0
 """Seconds over which accepted requests are counted."""
@@ -144,10 +144,11 @@ class Pace:
         self._spent = self._spent + 1 if spent else 0
         if first:
             self._measure = True
-        elif not spent:
+        elif after is not None or not spent:
             self._cut(now)
-        rest = 2 * self._lag if not (first or spent) else min(LONGEST_REST, REST * 2**self._spent)
-        self.resting_until = max(self.resting_until, now + (rest if after is None else after))
+        if after is None:
+            after = min(LONGEST_REST, REST * 2**self._spent) if first or spent else 2 * self._lag
+        self.resting_until = max(self.resting_until, now + (max(after, REST) if first else after))
         self._cut_at, self._sent = now, 0
         return True
 

@@ -65,6 +65,11 @@ class TeacherSpec(BaseModel):
     )
     url: str | None = knob(None, help="the server's address up to and with /v1; implies use: openai")
     urls: tuple[str, ...] = knob((), help="several servers of the same model; the least busy is asked")
+    urls_file: str | None = knob(
+        None,
+        help="a file of such addresses, one a line, read again whenever it changes: a cluster's jobs add theirs when "
+        "they are up; implies use: openai",
+    )
     model: str = knob(
         DEFAULT_MODEL,
         help="local: a name of `hornbook models list`, a .gguf file or owner/repo/file.gguf on the hub; "
@@ -77,6 +82,12 @@ class TeacherSpec(BaseModel):
     )
     concurrency: int = knob(
         64, help="requests under way at once (openai, scripted; local: slots × copies)", unit="requests", ge=1
+    )
+    rpm: float | None = knob(
+        None, help="openai: most requests a minute, all servers together; unset: as many as they take", gt=0
+    )
+    tpm: float | None = knob(
+        None, help="openai: most tokens a minute, prompts and longest replies, all servers together", gt=0
     )
     timeout: float = knob(600.0, help="longest wait for one reply", unit="seconds", gt=0, source="openai-python: 600 s")
     key_env: str = knob(
@@ -161,7 +172,7 @@ class TeacherSpec(BaseModel):
     @model_validator(mode="after")
     def _urls_are_addresses(self) -> Self:
         for url in self.addresses():
-            if not url.startswith(("http://", "https://")) or len(url.split("//", 1)[1]) == 0:
+            if not is_address(url):
                 raise ValueError(f"{url!r} is no address: write http://HOST:PORT/v1")
         return self
 
@@ -179,7 +190,7 @@ class TeacherSpec(BaseModel):
 
     def kind(self) -> Literal["local", "openai", "scripted"]:
         """The teacher meant: `url` or `urls` always mean a server, so that `--set teacher.url=…` is enough."""
-        return "openai" if self.addresses() else self.use
+        return "openai" if self.addresses() or self.urls_file else self.use
 
     def params(self) -> dict[str, Any]:
         """The sampling parameters of every request, as the OpenAI API names them; part of its key."""
@@ -188,6 +199,27 @@ class TeacherSpec(BaseModel):
         if self.stop is not None:
             found["stop"] = list(self.stop)
         return dict(self.extra) | found
+
+
+def is_address(url: str) -> bool:
+    """Whether it can be a server's address."""
+    return url.startswith(("http://", "https://")) and len(url.split("//", 1)[1]) > 0
+
+
+def addresses_in(file: Path, log: Callable[[str], None]) -> tuple[str, ...]:
+    """The addresses that a file names, one a line; what follows # is for people. Lines that are none are told.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    found = []
+    for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
+        url = line.partition("#")[0].strip().rstrip("/")
+        if is_address(url):
+            found.append(url)
+        elif url:
+            log(f"teacher: {file}: {url[:80]!r} is no address: write http://HOST:PORT/v1")
+    return tuple(dict.fromkeys(found))
 
 
 def name_of(spec: TeacherSpec, cache: Path) -> str | None:

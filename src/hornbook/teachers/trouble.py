@@ -79,7 +79,9 @@ def trouble(answer: Answer, url: str, key: str) -> TeacherError:
     said = answer.message().replace(key, "…") if key else answer.message()
     detail = f"{url}: HTTP {answer.status}: {said}"
     if answer.status in AGAIN or answer.status >= 500:
-        return TeacherError(detail, retry=True, retry_after=retry_after(answer.headers))
+        after = retry_after(answer.headers)
+        busy = answer.status == 429 or (answer.status == 503 and after is not None)
+        return TeacherError(detail, retry=True, retry_after=after, busy=busy)
     if 300 <= answer.status < 400:
         target = answer.headers.get("Location", "elsewhere").split("?")[0]
         return TeacherError(f"{detail}; it redirects to {target}: set url to that", kind="rejected", retry=False)
