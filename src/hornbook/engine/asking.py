@@ -141,17 +141,24 @@ class Asker:
                 more = (more or bool(self._late)) and self._stop is None
                 running = await self._wait(running)
                 self.tally.waiting = len(running)
-                self.tally.seconds = time.monotonic() - began
+                self._pass_time(began)
                 self.heard(self.tally)
         finally:
             for task in running:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
-            self.tally.seconds = time.monotonic() - began
-            self.tally.usd += self.tally.seconds / 3600 * self.price.hour
+            self._pass_time(began)
         if self._stop is not None:
             raise self._stop
         return self.tally
+
+    def _pass_time(self, began: float) -> None:
+        """Note how long it took so far, and what the teacher's machine cost in that time."""
+        now = time.monotonic() - began
+        usd = (now - self.tally.seconds) / 3600 * self.price.hour
+        self.tally.seconds = now
+        self.tally.usd += usd
+        self.governor.pay(usd)
 
     async def _wait(self, running: set[asyncio.Task[None]]) -> set[asyncio.Task[None]]:
         """Until a request is back or a retry is due."""

@@ -182,6 +182,7 @@ class JournalWriter:
 
     def _put(self, statement: str, values: tuple[object, ...]) -> Future[None]:
         done: Future[None] = Future()
+        done.set_running_or_notify_cancel()  # a reply that came is written, whoever stopped waiting for it
         self._queue.put((statement, values, done))
         return done
 

@@ -31,9 +31,10 @@ _SAMPLING = (
 )
 _ERRORS = ("refusal", "filter", "parse", "length", "empty", "transport", "rejected")
 _CLOSERS = "\"'\u201d\u2019\u00bb\u300d\u300f)\\]*_"
+_ENDS = ".!?\u2026\u0964\u06d4\u061f"
 _END = re.compile(
-    rf"(?<!\bMr)(?<!\bMrs)(?<!\bMs)(?<!\bDr)[.!?\u2026\u0964\u06d4\u061f]+[{_CLOSERS}]*(?=\s|$)"
-    rf"|[\u3002\uff01\uff1f]+[{_CLOSERS}]*"
+    rf"(?<![{_ENDS}])(?:(?<!\bMr)(?<!\bMrs)(?<!\bMs)(?<!\bDr)|(?=[{_ENDS}]{{2}}))[{_ENDS}]++[{_CLOSERS}]*+(?=\s|$)"
+    rf"|[\u3002\uff01\uff1f]++[{_CLOSERS}]*+"
 )
 _LOOK_BACK = 4_000
 """Characters at the end in which the end of a sentence is looked for. Our choice: no sentence is longer."""
