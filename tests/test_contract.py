@@ -113,7 +113,7 @@ def test_same_bytes_after_kill_9(stage, here):
     for _ in range(2):
         subprocess.run(
             [sys.executable, "-c", KILLED, stage, str(here / "killed"), str(draw.uniform(0.01, 0.25))],
-            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            env=os.environ | {"PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"},
             check=False,
         )
     again = run(recipe, here / "killed")[-1]

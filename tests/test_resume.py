@@ -104,7 +104,7 @@ def answered(folder: Path) -> set[str]:
     """The prompts whose replies the journal held."""
     journal = Journal(folder / "runs" / "journal")
     found = set()
-    for key in journal.keys():
+    for key in journal.keys():  # noqa: SIM118
         request = journal.request(key)
         assert request is not None
         found.add(request["messages"][-1]["content"])

@@ -48,21 +48,6 @@ def spelled(text: str) -> list[str]:
     return ["".join(plain.fold(c) for c in word if plain.kind(c) != "passed") for word in raw]
 
 
-def mixed(word: str) -> int:
-    """The word hash in plain integers."""
-    low, state, held, fill = 2**64 - 1, 0, 0, 0
-    for code in map(ord, word):
-        unit, width = (code, 8) if code < 0x80 else (code & 0x7F | 0x80 | code >> 7 << 8, 24)
-        if fill + width > 64:
-            state = (state ^ held) * 0x9E3779B97F4A7C15 & low
-            state, held, fill = state ^ state >> 32, 0, 0
-        held, fill = held | unit << fill, fill + width
-    state = (state ^ held) * 0x9E3779B97F4A7C15 & low
-    state = (state ^ state >> 33) * 0xFF51AFD7ED558CCD & low
-    state = (state ^ state >> 33) * 0xC4CEB9FE1A85EC53 & low
-    return state ^ state >> 33
-
-
 @pytest.mark.parametrize("text", EXAMPLES)
 def test_words_in_many_scripts(text: str) -> None:
     assert spelled(text) == EXAMPLES[text]
@@ -83,7 +68,6 @@ def test_kernel_and_plain_reading_agree(many: list[str]) -> None:
         for word, start, end in plain.words(text):
             assert (got.starts[at] - base, got.ends[at] - base) == (place[start], place[end])
             assert got.chars[at] == len(word)
-            assert got.hashes[at] == mixed(word)
             kinds = {plain.kind(c) for c in word}
             assert bool(got.flags[at] & kernel.BY_ITSELF) == ("alone" in kinds)
             has_letter = "alone" in kinds or any(unicodedata.category(c)[0] == "L" for c in word)
@@ -98,6 +82,16 @@ def test_hashes_are_equal_where_folded_words_are(one: str, other: str) -> None:
     both = [word for text in (one, other) for word, _, _ in plain.words(text)]
     hashes = np.concatenate([found(one).hashes, found(other).hashes]).tolist()
     assert len(set(both)) == len(set(hashes)) == len(set(zip(both, hashes, strict=True)))
+
+
+@pytest.mark.parametrize("letters", ["ab", "éa", "жю", "a\U00010400"])
+def test_every_letter_counts_wherever_it_stands(letters: str) -> None:
+    """Words are hashed in parts of 64 bits: one letter changed, added or moved in any part is another word."""
+    one, other = letters
+    same = [one * size for size in range(1, 40)]
+    changed = [one * at + other + one * (size - at - 1) for size in range(1, 40) for at in range(size)]
+    many = sorted(set(same + changed))
+    assert len(set(found(" ".join(many)).hashes.tolist())) == len(many)
 
 
 @settings(deadline=None, max_examples=60)

@@ -114,3 +114,12 @@ def look(folder, stop, faults):
             faults.append(error)
         finally:
             reader.close()
+
+
+def test_a_reply_is_kept_though_nobody_waits_for_it_any_more(tmp_path):
+    with JournalWriter(tmp_path) as writer:
+        futures = [writer.answer(request(n).key(), Raw(b"{}", 0.1)) for n in range(50)]
+        for future in futures:
+            assert not future.cancel()
+        writer.answer(request(50).key(), Raw(b"{}", 0.1)).result(10)
+    assert len(Journal(tmp_path).find(request(n).key() for n in range(51))) == 51

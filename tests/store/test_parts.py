@@ -36,9 +36,19 @@ def test_bytes_do_not_depend_on_how_rows_arrive(tmp_path):
     assert [t for p in made[0] for t in p] == [t for p in made[1] for t in p] == rows
 
 
-def test_a_change_of_columns_begins_a_part(tmp_path):
+def test_small_tables_with_other_columns_share_a_part(tmp_path):
     with PartWriter(tmp_path, "part-00000") as writer:
-        writer.write(pa.table({"a": [1]}))
+        for n in range(300):
+            writer.write(pa.table({"a": [n], f"b{n % 3}": ["x"]}))
+    (file,) = writer.files
+    (piece,) = pieces(tmp_path / file["file"])
+    assert piece["a"].to_pylist() == list(range(300))
+    assert piece["b1"].to_pylist() == [None, "x", None] * 100
+
+
+def test_columns_that_a_part_cannot_hold_begin_another(tmp_path):
+    with PartWriter(tmp_path, "part-00000") as writer:
+        writer.write(pa.table({"a": list(range(PIECE_ROWS))}))
         writer.write(pa.table({"a": [2], "b": ["x"]}))
     assert [f["file"] for f in writer.files] == ["part-00000-000.parquet", "part-00000-001.parquet"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
@@ -35,6 +36,18 @@ def test_params_are_what_was_set_and_nothing_else():
         url="http://h/v1", threads=1, price={"input": 1, "output": 2}, usd_per_hour=3, key_env="K",
     )  # fmt: skip
     assert spec.params() == {"temperature": 0, "top_k": 5, "stop": ["END"], "seed": 3, "ignore_eos": True}
+
+
+def test_the_page_has_every_key_with_what_it_does():
+    page = (Path(__file__).resolve().parents[2] / "docs" / "teachers.md").read_text(encoding="utf-8")
+    rows = {
+        line.split("`")[1]: line for line in page.partition("## All keys")[2].splitlines() if line.startswith("| `")
+    }
+    assert list(rows) == list(TeacherSpec.model_fields)
+    for name, field in TeacherSpec.model_fields.items():
+        assert rows[name].split(" | ")[-1] == f"{field.description} |", name
+        if isinstance(field.default, int | float | str):
+            assert rows[name].split(" | ")[2].strip('`"') == str(field.default), name
 
 
 def test_every_sampling_parameter_is_a_knob():

@@ -58,12 +58,14 @@ def cache_folder() -> Path:
 
 
 def executor(workers: int | None) -> Any:
-    """A pool as wide as the machine, or as asked."""
+    """A pool as wide as what this process may use of the machine, or as asked."""
     import os
 
     from hornbook.engine.executors import Pool
 
-    return Pool(workers or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    if workers is None:
+        workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return Pool(workers)
 
 
 def listener(as_json: bool) -> Any:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -58,6 +60,6 @@ def command(recipe: str, sets: tuple[str, ...], runs: Path, workers: int | None,
         click.echo(f"report: {page}")
 
 
-def _short(manifest: dict[str, object]) -> dict[str, object]:
+def _short(manifest: Mapping[str, Any]) -> dict[str, Any]:
     names = ("stage", "key", "rows_in", "kept", "dropped", "reasons", "seconds", "facts")
     return {name: manifest[name] for name in names}

@@ -16,6 +16,7 @@ REASON, EVIDENCE = "reason", "evidence"
 
 PIECE_ROWS = 4096
 PIECE_BYTES = 32 * 2**20
+PART_BYTES = 128 * 2**20
 
 
 def with_columns(table: pa.Table, added: pa.Table) -> pa.Table:

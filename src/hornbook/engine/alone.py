@@ -16,10 +16,14 @@ from hornbook.engine.finding import find_stage, kind_of
 from hornbook.engine.keys import keys_of
 from hornbook.engine.mistakes import checked
 from hornbook.engine.recipe import Step
+from hornbook.engine.results import answered
+from hornbook.engine.run import sole
 from hornbook.engine.workspace import Workspace
-from hornbook.store.artifacts import Above, artifact_at
-from hornbook.store.files import read_json
+from hornbook.store.agreeing import agree
+from hornbook.store.artifacts import Above, finished
 from hornbook.store.manifest import MANIFEST, Manifest
+from hornbook.store.reading import File, expand
+from hornbook.store.reading.places import hidden
 from hornbook.teachers.spec import TeacherSpec
 
 WORK = ".hornbook"
@@ -55,18 +59,27 @@ def run_alone(
         UserError: unknown stage or knob, missing input.
     """
     step = _step(use, knobs, seed)
-    workspace = Workspace(out / WORK, journal_root=runs)
+    _mind(inputs, out)
+    with sole(out / WORK, f"{out} is being written"):
+        return _run(step, inputs, out, Workspace(out / WORK, journal_root=runs), executor, cache, listen)
+
+
+def _run(
+    step: Step, inputs: list[str], out: Path, workspace: Workspace, executor: Executor, cache: Path, listen: Listener
+) -> dict[str, Any]:
+    use = step.use
     setting = Setting(workspace, executor, cache, listen, Governor())
     if not inputs and step.stage.needs:
+        shutil.rmtree(out / WORK, ignore_errors=True)
         raise UserError(f"{use} needs documents to work on", fix=f"hornbook step {use} FILE… --out {out}")
     above, read = _above(step.stage, inputs, setting)
     model, params = setting.teacher(step)
     outputs = [artifact.manifest["output"] for artifact in above.above]
     keys = keys_of(use, step.stage, outputs, model=model, params=params, cache=cache / "digests.json")
-    known = read_json(out / MANIFEST)
-    if known is not None and known.get("key") == keys.step:
+    known = finished(out, step.name)
+    if known is not None and known.manifest["key"] == keys.step and answered(known):
         shutil.rmtree(out / WORK, ignore_errors=True)
-        return dict(known)
+        return dict(known.manifest)
     folder = workspace.artifact(keys.step)
     where = (step.name, use, kind_of(type(step.stage)), 1, 1)
     listen(StepEvent("started", *where))
@@ -90,11 +103,52 @@ def _step(use: str, knobs: dict[str, Any], seed: int) -> Step:
     return Step(use, use, stage, (), asks)
 
 
+def _mind(inputs: list[str], out: Path) -> None:
+    """Write over nothing that is not ours, nor over what is read.
+
+    Raises:
+        UserError: the result would replace an input or somebody's files, or be an input of the next run.
+    """
+    home = out.resolve()
+    for given in inputs:
+        path = Path(given).expanduser().resolve()
+        inside = path in home.parents and path.is_dir() and not hidden(home.relative_to(path).parts)
+        if path == home or inside or any(_replaced(Path(file.path), home) for file in _files(given)):
+            raise UserError(
+                f"--out {out} would write among what is read",
+                where=given,
+                fix="an --out outside of the inputs: else the result replaces them, or the next run reads it",
+            )
+    theirs = any(out.glob("part-*.parquet")) or (out / "dropped").exists() or (out / MANIFEST).exists()
+    if theirs and Manifest.read(out) is None and not (out / WORK).exists():
+        raise UserError(
+            f"{out} holds part-*.parquet, dropped/ or manifest.json of another program",
+            where=str(home),
+            fix="another --out, or move those files: a result would replace them",
+        )
+
+
+def _files(given: str) -> list[File]:
+    return [] if "://" in given or finished(Path(given), "") else expand(given)
+
+
+def _replaced(file: Path, home: Path) -> bool:
+    """Whether a result in `home` would replace or remove the file."""
+    file = file.resolve()
+    part = file.parent == home and file.match("part-*.parquet")
+    return part or home / "dropped" in file.parents or home / WORK in file.parents
+
+
 def _above(stage: Stage, inputs: list[str], setting: Setting) -> tuple[Above, Artifact | None]:
     """Folders of earlier steps as they are; everything else read as documents first."""
-    folders = [Path(given) for given in inputs if (Path(given) / MANIFEST).exists()]
-    done = [artifact_at(folder, folder.name) for folder in folders]
-    rest = [given for given in inputs if Path(given) not in folders]
+    done: list[Artifact] = []
+    rest: list[str] = []
+    for given in dict.fromkeys(inputs):
+        found = finished(Path(given), Path(given).name)
+        if found is None:
+            rest.append(given)
+        elif all(not found.folder.samefile(other.folder) for other in done):
+            done.append(found)
     read = None
     if rest:
         read = _read(stage, rest, setting)
@@ -119,15 +173,13 @@ def _read(stage: Stage, inputs: list[str], setting: Setting) -> Artifact:
     assert isinstance(source, Source)
     keys = keys_of(use, source, [], cache=setting.cache / "digests.json")
     folder = setting.workspace.artifact(keys.step)
-    if not (folder / MANIFEST).exists():
-        step = Step("input", use, source, ())
-        setting.execute(step, keys, Above([], []), folder)
-    return artifact_at(folder, "input")
+    return setting.execute(Step("input", use, source, ()), keys, Above([], []), folder)
 
 
 def _publish(artifact: Artifact, read: Artifact | None, out: Path) -> dict[str, Any]:
     """Put a result in its place, the manifest last; drops of reading count as well."""
-    (out / MANIFEST).unlink(missing_ok=True)
+    for folder in (out, artifact.folder):  # neither is whole until the end
+        (folder / MANIFEST).unlink(missing_ok=True)
     for old in out.glob("part-*.parquet"):
         old.unlink()
     shutil.rmtree(out / "dropped", ignore_errors=True)
@@ -135,7 +187,7 @@ def _publish(artifact: Artifact, read: Artifact | None, out: Path) -> dict[str, 
     if read is not None and read.manifest["dropped"]:
         _add_drops(manifest, artifact, read)
     for path in sorted(artifact.folder.iterdir()):
-        if path.name == MANIFEST:
+        if path.name.startswith("."):
             continue
         target = out / path.name
         if target.is_dir():
@@ -152,6 +204,7 @@ def _add_drops(manifest: Manifest, artifact: Artifact, read: Artifact) -> None:
         name = f"part-input-{entry['file'].removeprefix('part-')}"
         shutil.copyfile(read.folder / "dropped" / entry["file"], drops / name)
         manifest.drops.append({"file": name, "rows": entry["rows"]})
+    agree(drops, manifest.drops)
     manifest.rows_in += read.manifest["dropped"]
     manifest.dropped += read.manifest["dropped"]
     for reason, many in read.manifest["reasons"].items():

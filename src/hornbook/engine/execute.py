@@ -6,17 +6,16 @@ import asyncio
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice, repeat
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
+from filelock import FileLock, Timeout
 
-from hornbook import __version__
 from hornbook.core.asking import Reply, Request
-from hornbook.core.documents import EVIDENCE, ID, ORIGIN, REASON, TEXT
 from hornbook.core.errors import HornbookError
 from hornbook.core.stage import Across, Artifact, Ask, Each, Job, Source
 from hornbook.engine import tasks
@@ -28,21 +27,21 @@ from hornbook.engine.diversity import Diversity, Watching, groups_of
 from hornbook.engine.drafting import never_twice
 from hornbook.engine.events import Listener, Progress
 from hornbook.engine.executors import Executor
-from hornbook.engine.finding import kind_of
-from hornbook.engine.keys import StepKeys, output_of, scorer
+from hornbook.engine.keys import StepKeys, scorer
 from hornbook.engine.recipe import Step
+from hornbook.engine.results import answered, end_marks, forget, manifest_of, never_empty, sweep, unreached
 from hornbook.engine.rounds import awaited, passes_of
 from hornbook.engine.tasks import TAKEN, Item, Work
 from hornbook.engine.wanting import Row, Wanted
 from hornbook.engine.workspace import Workspace
-from hornbook.store.artifacts import Above, artifact_at
+from hornbook.store.agreeing import agree
+from hornbook.store.artifacts import Above, artifact_at, finished
 from hornbook.store.journal import Journal, JournalWriter
 from hornbook.store.manifest import MANIFEST, Manifest
-from hornbook.store.parts import pieces, schema_of, write_empty
+from hornbook.store.parts import pieces, schema_of
 from hornbook.teachers.prices import tariff_of
 from hornbook.teachers.spec import TeacherSpec, name_of, open_teacher
 
-BASE = pa.schema([(ID, pa.string()), (TEXT, pa.string()), (ORIGIN, pa.string())])
 _LOOK = 512
 
 
@@ -79,9 +78,34 @@ class Setting:
             above: what it reads.
             folder: where its result goes.
         """
+        with self._alone(step, keys):
+            found = finished(folder, step.name)
+            if found is not None and answered(found):
+                return found
+            work = self.work(step, keys, above, folder)
+            marks = Manifest.read(work.marks)
+            if marks is not None and unreached(marks.facts):
+                forget(work)
+            sweep(work)
+            return self._execute(step, keys, above, work)
+
+    @contextmanager
+    def _alone(self, step: Step, keys: StepKeys) -> Iterator[None]:
+        """Be the only process that works on these marks: another run with the same step is waited for."""
+        lock = FileLock(self.workspace.lock(keys.marks))
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            self._say(step)("waiting for another run that does the same step")
+            lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _execute(self, step: Step, keys: StepKeys, above: Above, work: Work) -> Artifact:
         began = time.monotonic()
-        stage = step.stage
-        work = self.work(step, keys, above, folder)
+        stage, folder = step.stage, work.folder
         folder.mkdir(parents=True, exist_ok=True)
         facts: dict[str, Any] = {}
         results: list[dict[str, Any]] = []
@@ -92,10 +116,12 @@ class Setting:
         else:
             work.marks.mkdir(parents=True, exist_ok=True)
             facts, results = self._marked(step, work, above)
-            _end_marks(work, stage.version, keys, results)
-        manifest = _manifest(work, step, keys, above, results, facts)
+            end_marks(work, stage.version, keys, results, facts)
+        agree(folder, [file for result in results for file in result["parts"]])
+        agree(folder / "dropped", [file for result in results for file in result["drops"]])
+        manifest = manifest_of(work, step, keys, above, results, facts)
         if manifest.makes == "documents" and not isinstance(stage, Job):
-            _never_empty(manifest, folder, above)
+            never_empty(manifest, folder, above)
         manifest.seconds = round(time.monotonic() - began, 3)
         manifest.write(folder)
         shutil.rmtree(folder / tasks.RECORDS, ignore_errors=True)
@@ -120,7 +146,7 @@ class Setting:
     def _marked(self, step: Step, work: Work, above: Above) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         """Each, Across and Ask: marks, then rules, part by part."""
         stage = step.stage
-        parts = list(range(len(above.parts())))
+        parts = list(zip(above.parts(), above.starts(), strict=True))
         facts: dict[str, Any] = {}
         task: Callable[[Item], dict[str, Any]] = tasks.mark_each
         scored = (work.marks / MANIFEST).exists()
@@ -134,6 +160,8 @@ class Setting:
             task = tasks.take_replies
             if not scored:
                 facts = self._ask(step, stage, work, above)
+            else:
+                facts = {"model": work.model} | Tally(cached=above.rows()).facts()
         assert isinstance(stage, (Each, Across, Ask))
         results = self._items(step, work, task, work.folder, "part", parts)
         if isinstance(stage, Across):
@@ -289,7 +317,6 @@ class Setting:
                     total = total.plus(await asker.ask_all(_begun(rows, chains)))
         return total
 
-
     async def _ask_batches(
         self,
         step: Step,
@@ -386,72 +413,3 @@ def _any_left(score: Ask, work: Work, rows: Rows, reader: Journal) -> bool:
         if any(key not in known or known[key].error == "transport" for key in keys):
             return True
     return False
-
-
-def _end_marks(work: Work, version: str, keys: StepKeys, results: list[dict[str, Any]]) -> None:
-    if (work.marks / MANIFEST).exists():
-        return
-    rows = sum(result["rows_in"] for result in results)
-    Manifest(
-        stage=work.use,
-        kind="marks",
-        version=version,
-        key=keys.marks,
-        output=keys.marks,
-        rows_in=rows,
-        kept=rows,
-        hornbook=__version__,
-    ).write(work.marks)
-
-
-def _manifest(
-    work: Work,
-    step: Step,
-    keys: StepKeys,
-    above: Above,
-    results: list[dict[str, Any]],
-    facts: dict[str, Any],
-) -> Manifest:
-    stage = step.stage
-    kind = kind_of(type(stage))
-    reasons: dict[str, int] = {}
-    for result in results:
-        for reason, many in result["reasons"].items():
-            reasons[reason] = reasons.get(reason, 0) + many
-    rules = list(stage.drops())
-    reasons = {r: reasons[r] for r in sorted(reasons, key=lambda r: (rules.index(r) if r in rules else 99, r))}
-    parts = [file for result in results for file in result["parts"]]
-    through = above.rows() if isinstance(stage, Job) else 0
-    return Manifest(
-        stage=step.use,
-        kind=kind,
-        version=stage.version,
-        key=keys.step,
-        output=output_of(kind, keys.step, work.folder, parts, facts),
-        makes=stage.makes,
-        knobs=work.knobs,
-        inputs=[a.manifest["output"] for a in above.sources],
-        rows_in=sum(r["rows_in"] for r in results) or through,
-        kept=sum(r["kept"] for r in results) or through,
-        dropped=sum(r["dropped"] for r in results),
-        reasons=reasons,
-        facts=facts,
-        parts=parts,
-        drops=[file for result in results for file in result["drops"]],
-        hornbook=__version__,
-    )
-
-
-def _never_empty(manifest: Manifest, folder: Path, above: Above) -> None:
-    """A folder always holds a part and a part of drops, if need be without rows, so that readers find columns."""
-    if manifest.parts:
-        schema = schema_of(folder / manifest.parts[0]["file"])
-    elif above.parts():
-        schema = schema_of(above.parts()[0])
-    else:
-        schema = BASE
-    if not manifest.parts:
-        write_empty(folder, "part-00000", schema)
-    if not manifest.drops:
-        gone = pa.schema([*schema, pa.field(REASON, pa.string()), pa.field(EVIDENCE, pa.string())])
-        write_empty(folder / "dropped", "part-00000", gone)

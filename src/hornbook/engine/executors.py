@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from multiprocessing.connection import wait as wait_for
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
@@ -56,8 +57,12 @@ class Pool:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._pool is not None:
-            self._pool.shutdown(wait=kind is None, cancel_futures=True)
+        if self._pool is None:
+            return
+        if kind is not None:  # what they do now is lost anyway, and may take minutes
+            for child in multiprocessing.active_children():
+                child.kill()
+        self._pool.shutdown(cancel_futures=True)
 
     def map(self, task: Callable[[Any], T], items: Iterable[Any]) -> Iterator[T]:
         """Results as they are ready; at most two items a worker are handed out ahead.
@@ -88,12 +93,29 @@ class Pool:
         while more or pending:
             while more and len(pending) < 2 * self.workers:
                 try:
-                    pending.add(self._pool.submit(task, next(ahead)))
+                    with _deaf():
+                        pending.add(self._pool.submit(task, next(ahead)))
                 except StopIteration:
                     more = False
             done, pending = wait(pending, return_when=FIRST_COMPLETED)
             for future in done:
                 yield future.result()
+
+
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Processes begun in here never hear Ctrl-C or SIGTERM, not even while Python starts: the parent does.
+
+    The parent hears after the block what came during it.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _begin_worker() -> None:

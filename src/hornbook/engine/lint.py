@@ -83,7 +83,7 @@ def lint(recipe: Recipe, setting: Setting, against: Sequence[str] = (), context:
     values: dict[str, None] = {}
     says: list[str] = []
     rows, seconds = 0, 0.0
-    with sole(setting.workspace, recipe.name):
+    with sole(setting.workspace.run(recipe.name), f"`{recipe.name}` is being run"):
         done = _run_above(recipe, seen, setting)
         for step in seen:
             began = time.monotonic()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
@@ -31,11 +31,28 @@ def checked(model: type[M], values: Mapping[str, Any], name: str, where: Callabl
         if key not in model.model_fields:
             raise unknown(f"knob of {name}:", key, model.model_fields, where(key))
     try:
-        return model.model_validate(dict(values))
+        return model.model_validate(_listed(model, dict(values)))
     except ValidationError as error:
         first = error.errors()[0]
         key = str(first["loc"][0]) if first["loc"] else ""
-        raise _wrong(name, key, first, model.model_fields.get(key), where(key)) from error
+        inner = ".".join(str(word) for word in first["loc"] if not str(word).startswith(("list[", "function-")))
+        raise _wrong(name, inner, first, model.model_fields.get(key), where(key)) from error
+
+
+def _listed(model: type[BaseModel], values: dict[str, Any]) -> dict[str, Any]:
+    """One text, number or flag where only a list will do is a list of one: `against=FILE`."""
+    for key, value in values.items():
+        if isinstance(value, (str, int, float)) and _only_list(model.model_fields[key].annotation):
+            values[key] = [value]
+    return values
+
+
+def _only_list(annotation: Any) -> bool:
+    """Whether a type is a list, or a list or nothing."""
+    kinds = [kind for kind in get_args(annotation) or (annotation,) if kind is not type(None)]
+    if get_origin(annotation) is list:
+        return True
+    return bool(kinds) and all(get_origin(kind) is list for kind in kinds)
 
 
 def unknown(what: str, given: str, known: Iterable[str], where: str) -> UserError:

@@ -6,22 +6,50 @@ from typing import Any
 
 from hornbook.core.errors import UserError, nearest
 from hornbook.engine.finding import find_stage
+from hornbook.engine.yamls import Lines
+
+NESTED = ("budget", "teacher")
+"""Keys that hold a mapping, at the top of a recipe; a step may have a teacher of its own."""
 
 
-def override(top: dict[str, Any], entries: list[dict[str, Any]], names: list[str], overrides: dict[str, Any]) -> None:
+def override(
+    top: dict[str, Any], entries: list[dict[str, Any]], names: list[str], overrides: dict[str, Any], lines: Lines
+) -> None:
+    """Put the values of `--set` into a recipe, in place.
+
+    Args:
+        top: the recipe's keys without its steps.
+        entries: its steps.
+        names: their names.
+        overrides: dotted name → value: `seed`, `budget.usd`, `teacher.price.input`, `STEP.KNOB`,
+            `STAGE.PATH.KNOB`, `STEP.teacher.url`.
+        lines: gets their places, for messages.
+
+    Raises:
+        UserError: nothing in the recipe has that name, or several steps have.
+    """
     for dotted, value in overrides.items():
-        head, _, rest = dotted.partition(".")
-        if not rest and head in ("seed", "name", "about"):
-            top[head] = value
-        elif rest and head in ("budget", "teacher"):
-            top[head] = dict(top.get(head) or {}) | {rest: value}
+        words = dotted.split(".")
+        if words in (["seed"], ["name"], ["about"]) or (words[0] in NESTED and len(words) > 1):
+            at, path, target = -1, words, top
         else:
             at, path = _target(dotted, entries, names)
-            entry = entries[at]
-            if path[0] == "teacher" and len(path) == 2:
-                entry["teacher"] = dict(entry.get("teacher") or {}) | {path[1]: value}
-            else:
-                entry[".".join(path)] = value
+            target = entries[at]
+        lines.sets[at, path[0]] = f"--set {dotted}"
+        if path[0] in NESTED and len(path) > 1:
+            _put(target, path, value)
+        else:
+            target[".".join(path)] = value
+
+
+def _put(target: dict[str, Any], path: list[str], value: Any) -> None:
+    """Set a value in mappings within mappings; those that were there are left as they were."""
+    if len(path) == 1:
+        target[path[0]] = value
+        return
+    inner = target.get(path[0])
+    target[path[0]] = dict(inner) if isinstance(inner, dict) else {}
+    _put(target[path[0]], path[1:], value)
 
 
 def _target(dotted: str, entries: list[dict[str, Any]], names: list[str]) -> tuple[int, list[str]]:
@@ -30,7 +58,7 @@ def _target(dotted: str, entries: list[dict[str, Any]], names: list[str]) -> tup
     hits: list[tuple[int, list[str]]] = []
     for at, (entry, name) in enumerate(zip(entries, names, strict=True)):
         use = entry["use"].split(".")
-        if words[0] == name and len(words) > 1:
+        if words[0] == name and (len(words) == 2 or words[1:2] == ["teacher"]):
             hits.append((at, words[1:]))
         elif words[: len(use)] == use and len(words) > len(use):
             hits.append((at, words[len(use) :]))

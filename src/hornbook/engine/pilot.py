@@ -17,9 +17,9 @@ from hornbook.engine.events import StepEvent
 from hornbook.engine.execute import Setting
 from hornbook.engine.finding import kind_of
 from hornbook.engine.recipe import Recipe, Step
+from hornbook.engine.results import answered
 from hornbook.engine.run import sole, step_keys
-from hornbook.store.artifacts import artifact_at
-from hornbook.store.manifest import MANIFEST
+from hornbook.store.artifacts import finished
 
 RESAMPLES = 2000
 LEVEL = 0.90
@@ -81,7 +81,7 @@ def pilot(recipe: Recipe, setting: Setting, count: int) -> Pilot | None:
     if not any(isinstance(step.stage, Ask) for step in recipe.steps):
         raise UserError("a pilot asks a teacher, and this recipe asks none", fix="leave out --pilot")
     with (
-        sole(setting.workspace, recipe.name),
+        sole(setting.workspace.run(recipe.name), f"`{recipe.name}` is being run"),
         governed(setting.workspace, recipe.name, recipe.budget, recipe.steps) as governor,
     ):
         setting = replace(setting, governor=governor)
@@ -90,8 +90,9 @@ def pilot(recipe: Recipe, setting: Setting, count: int) -> Pilot | None:
             where = (step.name, step.use, kind_of(type(step.stage)), number, len(recipe.steps))
             keys, above = step_keys(recipe, step, done, setting)
             folder = setting.workspace.artifact(keys.step)
-            if (folder / MANIFEST).exists():
-                done.append(artifact_at(folder, step.name))
+            found = finished(folder, step.name)
+            if found is not None and answered(found):
+                done.append(found)
                 setting.listen(StepEvent("cached", *where, done[-1].manifest))
                 continue
             setting.listen(StepEvent("started", *where))

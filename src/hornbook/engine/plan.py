@@ -15,10 +15,10 @@ from hornbook.engine.finding import kind_of
 from hornbook.engine.keys import StepKeys, scorer
 from hornbook.engine.pilot import Interval, Pilot
 from hornbook.engine.recipe import Recipe, Step, ancestors
+from hornbook.engine.results import answered
 from hornbook.engine.run import step_keys
-from hornbook.store.artifacts import Above, artifact_at
+from hornbook.store.artifacts import Above, finished
 from hornbook.store.journal import Journal
-from hornbook.store.manifest import MANIFEST
 from hornbook.teachers.prices import Tariff, tariff_of
 from hornbook.teachers.spec import name_of
 
@@ -111,9 +111,8 @@ class Planner:
         known = self._keys(step, found)
         if known is not None:
             keys, above = known
-            folder = self.setting.workspace.artifact(keys.step)
-            if (folder / MANIFEST).exists():
-                artifact = artifact_at(folder, step.name)
+            artifact = finished(self.setting.workspace.artifact(keys.step), step.name)
+            if artifact is not None and answered(artifact):
                 self._done[step.name] = artifact
                 self._cached(found, artifact)
                 return found

@@ -146,7 +146,7 @@ def check(data: dict[str, Any], lines: Lines, overrides: dict[str, Any]) -> Reci
     entries = [_entry(entry, at, lines) for at, entry in enumerate(entries)]
     names = _names(entries, lines)
     top: dict[str, Any] = {key: data[key] for key in known if key in data and key != "steps"}
-    override(top, entries, names, overrides)
+    override(top, entries, names, overrides, lines)
     teacher = _part(TeacherSpec, "teacher", top, lines)
     budget = _part(Budget, "budget", top, lines)
     seed = top.get("seed", 0)
@@ -237,7 +237,13 @@ def _step(
     made = checked(stage, knobs, entry["use"], lambda knob: lines.step(at, knob, name))
     own = entry.get("teacher")
     merged = teacher
-    if isinstance(own, dict):
+    if own is not None:
+        if not isinstance(own, dict):
+            fix = "teacher: {url: …, model: …}"
+            raise UserError(f"teacher = {own!r} is not a mapping", where=lines.step(at, "teacher", name), fix=fix)
+        if not isinstance(made, Ask):
+            fix = "leave `teacher:` out"
+            raise UserError(f"{entry['use']} asks no teacher", where=lines.step(at, "teacher", name), fix=fix)
         both = teacher.model_dump(exclude_unset=True) | own
         merged = checked(TeacherSpec, both, f"{name}.teacher", lambda key: lines.step(at, "teacher", name))
     above = _above(entry.get("from"), before, made, lines.step(at, "from", name))

@@ -18,9 +18,9 @@ from hornbook.engine.executors import Executor
 from hornbook.engine.finding import kind_of
 from hornbook.engine.keys import StepKeys, keys_of
 from hornbook.engine.recipe import Recipe, Step, ancestors
+from hornbook.engine.results import answered
 from hornbook.engine.workspace import RunFolder, Workspace
-from hornbook.store.artifacts import Above, artifact_at
-from hornbook.store.manifest import MANIFEST
+from hornbook.store.artifacts import Above, finished
 
 
 @dataclass
@@ -48,7 +48,7 @@ class Runner:
         Raises:
             HornbookError: with its exit code; what was done is kept and the next run goes on from there.
         """
-        with sole(self.workspace, recipe.name):
+        with sole(self.workspace.run(recipe.name), f"`{recipe.name}` is being run"):
             return self._run(recipe)
 
     def _run(self, recipe: Recipe) -> list[Artifact]:
@@ -80,8 +80,8 @@ class Runner:
         folder = self.workspace.artifact(keys.step)
         kind = kind_of(type(step.stage))
         where = (step.name, step.use, kind, number, len(recipe.steps))
-        if (folder / MANIFEST).exists():
-            artifact = artifact_at(folder, step.name)
+        artifact = finished(folder, step.name)
+        if artifact is not None and answered(artifact):
             self.listen(StepEvent("cached", *where, artifact.manifest))
             return artifact, True
         self.listen(StepEvent("started", *where))
@@ -99,21 +99,19 @@ def _spent(governor: Governor) -> dict[str, float]:
 
 
 @contextmanager
-def sole(workspace: Workspace, name: str) -> Iterator[None]:
-    """Be the only process that works on a run.
+def sole(folder: Path, what: str) -> Iterator[None]:
+    """Be the only process that works in a folder.
 
     Raises:
-        UserError: another one does.
+        UserError: another one does; `what` begins the message.
     """
-    workspace.run(name).mkdir(parents=True, exist_ok=True)
-    lock = FileLock(workspace.run(name) / ".lock")
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / ".lock")
     try:
         lock.acquire(timeout=0)
     except Timeout:
         raise UserError(
-            f"`{name}` is being run by another process",
-            where=str(workspace.run(name)),
-            fix="wait for it, or --set name=another",
+            f"{what} by another process", where=str(folder), fix="wait for it, or use another name"
         ) from None
     try:
         yield

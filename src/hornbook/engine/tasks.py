@@ -69,7 +69,10 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One item of a step: its number, and whatever names it."""
+    """One item of a step: its number, and whatever names it.
+
+    For a source what it said, for a partition its number, else the part's path and first row number.
+    """
 
     work: Work
     at: int
@@ -108,10 +111,9 @@ def map_across(item: Item) -> dict[str, Any]:
     """Map one part to partitions, on disk."""
     stage = scorer(item.work.stage())
     assert isinstance(stage, Across)
-    inputs = item.work.inputs()
-    row = inputs.starts()[item.at]
+    part, row = item.what
     found = []
-    for piece in pieces(inputs.parts()[item.at], stage.reads):
+    for piece in pieces(part, stage.reads):
         found.append(stage.map(piece, row))
         row += piece.num_rows
     files = []
@@ -156,7 +158,7 @@ def apply_across(item: Item) -> dict[str, Any]:
     assert isinstance(stage, Across)
     score = scorer(stage)
     assert isinstance(score, Across)
-    first = item.work.inputs().starts()[item.at]
+    first = item.what[1]
     shuffle = item.work.marks / SHUFFLE
     own = sorted((shuffle / "facts" / f"{item.at:05d}").glob("*.arrow"))
     found = read_tables([*sorted((shuffle / "columns").glob("*.arrow")), *own])
@@ -215,7 +217,7 @@ def _seen(piece: pa.Table, stage: Stage) -> pa.Table:
 def _mark(item: Item, stage: Stage, compute: Callable[[pa.Table, int], pa.Table]) -> dict[str, Any]:
     """Marks from disk where they are done, else computed and kept; then the rules."""
     work = item.work
-    part = work.inputs().parts()[item.at]
+    part = item.what[0]
     known = record_of(work.marks, "marks", item.at)
     rules = stage.drops()
 

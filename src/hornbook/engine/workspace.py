@@ -19,6 +19,9 @@ RUN = "run.json"
 RECIPE = "recipe.yaml"
 REPORT = "report.html"
 
+SPENT_EVERY = 2.0
+"""Seconds between two notes of what a run has spent."""
+
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
@@ -40,6 +43,12 @@ class Workspace:
     def artifact(self, key: str) -> Path:
         """The folder of a step's result."""
         return self.root / "artifacts" / key
+
+    def lock(self, key: str) -> Path:
+        """The lock of whoever works on a step."""
+        path = self.root / "artifacts" / ".locks" / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
 
     def run(self, name: str) -> Path:
         """A run's folder."""
@@ -135,9 +144,18 @@ class RunFolder:
             self._link("final", final.folder)
         self.save()
 
+    def spent(self, usd: float, tokens: int) -> None:
+        """Note what the run has spent; on disk every few seconds at least, so that a killed run is not forgotten."""
+        if (usd, tokens) == (self.state["spent_usd"], self.state["spent_tokens"]):
+            return
+        self.state |= {"spent_usd": usd, "spent_tokens": tokens}
+        if time.monotonic() - self._saved > SPENT_EVERY:
+            self.save()
+
     def save(self) -> None:
         """Write run.json."""
         write_json(self.folder / RUN, self.state)
+        self._saved = time.monotonic()
 
     def _link(self, name: str, target: Path) -> None:
         link = self.folder / name

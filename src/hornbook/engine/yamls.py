@@ -16,8 +16,13 @@ class Lines:
     steps: list[int] = field(default_factory=list)
     knobs: list[dict[str, int]] = field(default_factory=list)
     top: dict[str, int] = field(default_factory=dict)
+    sets: dict[tuple[int, str], str] = field(default_factory=dict)
+    """(Step from 0, or -1 for the top; key) → the `--set` that gave the value instead."""
 
     def step(self, at: int, knob: str = "", name: str = "") -> str:
+        """The place of a step, or of one of its knobs."""
+        if (at, knob) in self.sets:
+            return self.sets[at, knob]
         line = self.steps[at] if at < len(self.steps) else 0
         if at < len(self.knobs):
             line = self.knobs[at].get(knob, line)
@@ -25,6 +30,9 @@ class Lines:
         return f"{place}, step {at + 1}" + (f" ({name})" if name else "")
 
     def key(self, name: str) -> str:
+        """The place of a key at the top."""
+        if (-1, name) in self.sets:
+            return self.sets[-1, name]
         line = self.top.get(name)
         return f"{self.source}:{line}" if line else self.source
 

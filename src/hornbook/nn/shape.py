@@ -6,8 +6,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 ASPECT = 64
-"""Width per layer: nanochat (scripts/base_train.py, --aspect-ratio). It meets GPT-2 small (12 x 768),
-SimpleStories-11M (6 x 384; arXiv:2504.09184) and TinyStories-28M (8 x 512; arXiv:2305.07759)."""
+"""Width per layer: nanochat 00255c1 (scripts/base_train.py, --aspect-ratio). It meets GPT-2 small (12 x 768),
+SimpleStories-11M (6 x 384; arXiv:2504.09184) and TinyStories-28M (8 x 512; arXiv:2305.07759); these three from
+memory, see `docs/sources.md`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +22,8 @@ class Shape:
         width: size of the residual stream.
         heads: attention heads; `width / heads` is even.
         hidden: size of the feed-forward layer.
-        theta: base of the rotary angles (Llama, arXiv:2302.13971).
-        eps: added to the mean square in RMSNorm (Llama's code).
+        theta: base of the rotary angles (RoFormer, arXiv:2104.09864, and Llama).
+        eps: added to the mean square in RMSNorm (Llama 2's code; `LlamaConfig` of `transformers` has 1e-6).
     """
 
     vocab: int

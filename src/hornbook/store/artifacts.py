@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,7 @@ class Above:
     def starts(self) -> list[int]:
         """The first row number of each part."""
         sizes = [part["rows"] for a in self.sources for part in a.manifest["parts"]]
-        return [sum(sizes[:at]) for at in range(len(sizes))]
+        return list(accumulate(sizes, initial=0))[:-1]
 
     def documents(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
         """The documents above, a row group at a time, in order."""
@@ -78,8 +79,16 @@ def artifact_at(folder: Path, step: str) -> Artifact:
     Raises:
         HornbookError: the folder has no manifest: the step is not done.
     """
+    found = finished(folder, step)
+    if found is None:
+        raise HornbookError(f"{step} is not done", where=str(folder), fix="run the recipe again")
+    return found
+
+
+def finished(folder: Path, step: str) -> Artifact | None:
+    """The finished step in a folder, or None where it is not done."""
     manifest = Manifest.read(folder)
     if manifest is None:
-        raise HornbookError(f"{step} is not done", where=str(folder), fix="run the recipe again")
+        return None
     makes: Any = manifest.makes
     return Artifact(step, manifest.stage, makes, folder, manifest.model_dump())

@@ -9,6 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+DRAFT = ".tmp"
+"""How the name of a file ends that is not whole yet; it begins with a dot."""
+
 
 @contextmanager
 def whole(path: Path, *, durable: bool = True) -> Iterator[Path]:
@@ -22,7 +25,7 @@ def whole(path: Path, *, durable: bool = True) -> Iterator[Path]:
         OSError: no space, no permission; `path` is then as it was before.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    draft = path.with_name(f".{path.name}.{os.getpid()}{DRAFT}")
     try:
         yield draft
         if durable:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from hornbook.store.files import read_json, write_json
 
@@ -28,7 +28,7 @@ class Manifest(BaseModel):
         reasons: drop reason → documents.
         facts: what a job found out, what a step measured.
         parts, drops: files with their rows, in order.
-        seconds: wall time spent, over all interrupted tries.
+        seconds: wall time of the try that ended it.
         hornbook: version that wrote it.
     """
 
@@ -58,6 +58,9 @@ class Manifest(BaseModel):
 
     @classmethod
     def read(cls, folder: Path) -> Manifest | None:
-        """The manifest of a folder, or None where the step is not done."""
+        """The manifest of a folder, or None where the step is not done (or the file is another program's)."""
         found = read_json(folder / MANIFEST)
-        return None if found is None else cls.model_validate(found)
+        try:
+            return None if found is None else cls.model_validate(found)
+        except ValidationError:
+            return None

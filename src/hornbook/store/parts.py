@@ -14,19 +14,20 @@ from typing import Any, Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hornbook.core.documents import PIECE_BYTES, PIECE_ROWS, split
+from hornbook.core.documents import PART_BYTES, PIECE_BYTES, PIECE_ROWS, split
 from hornbook.core.errors import HornbookError
 from hornbook.store.files import whole
+from hornbook.store.reading.columns import conform, unify
 
-PART_BYTES = 128 * 2**20
 ZSTD_LEVEL = 1
 
 
 class PartWriter:
     """Writes tables of any size as parts, each whole or absent, in the order given.
 
-    A part ends when it holds about 128 MB or when the columns change; small tables are gathered into
-    full row groups first. Names are `STEM-000.parquet`, `STEM-001.parquet` …
+    A part ends when it holds about 128 MB, or where its columns cannot hold what comes next; small tables
+    are gathered into full row groups first, with the columns of all of them. Names are
+    `STEM-000.parquet`, `STEM-001.parquet` …
 
     Args:
         folder: where the parts go.
@@ -62,14 +63,11 @@ class PartWriter:
             self._open.__exit__(kind, error, trace)
 
     def write(self, table: pa.Table) -> None:
-        """Add rows. The schema may change between calls; a new part begins then."""
+        """Add rows; the schema may change between calls."""
         if table.num_rows == 0:
             return
-        if self._schema is None or not table.schema.equals(self._schema):
-            self._flush()
-            self._end_part()
-            self._schema = table.schema
         if not self.gather:
+            self._begin(table.schema)
             self._write_group(table)
             return
         self._waiting.append(table)
@@ -81,10 +79,21 @@ class PartWriter:
     def _flush(self) -> None:
         if not self._waiting:
             return
+        schemas = [table.schema for table in self._waiting]
+        if any(not schema.equals(self._schema or schemas[0]) for schema in schemas):
+            wanted = unify([self._schema, *schemas] if self._schema is not None else schemas)
+            self._waiting = [conform(table, wanted) for table in self._waiting]
+        self._begin(self._waiting[0].schema)
         table = pa.concat_tables(self._waiting)
         self._waiting, self._rows, self._bytes = [], 0, 0
         for piece in split(table):
             self._write_group(piece)
+
+    def _begin(self, schema: pa.Schema) -> None:
+        """Go on with the open part, or begin another where it has other columns."""
+        if self._schema is None or not schema.equals(self._schema):
+            self._end_part()
+            self._schema = schema
 
     def _write_group(self, piece: pa.Table) -> None:
         if self._writer is None:

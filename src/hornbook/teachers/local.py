@@ -98,7 +98,10 @@ class Local:
         Raises:
             TeacherError: refused, too long for the context, or late.
         """
-        chat, body = self._body(request)
+        try:
+            chat, body = self._body(request)
+        except TypeError as error:
+            raise TeacherError(f"the request cannot be sent: {error}", kind="rejected", retry=False) from error
         bound = request.schema is not None
         left = threading.Event()
         began = time.monotonic()

@@ -4,11 +4,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from hornbook.core.errors import UserError
+from hornbook.kernels.words import texts, words
 from hornbook.stages.decontaminate._items import items
-from hornbook.stages.decontaminate._matching import _parts
+from hornbook.stages.decontaminate._matching import _PLACES, _TEXTS, _parts, _windows, load, match
 from hornbook.stages.decontaminate.ngrams import Ngrams
 from hornbook.store.reading import expand
 from tests.contract import Example
@@ -23,7 +25,7 @@ CORPORA = ROOT / ".." / "shared" / "data" / "corpora"
 SAMPLED = ("arc_easy", "boolq", "commonsense_qa", "copa", "gsm8k", "humaneval", "mbpp", "openbook_qa", "piqa")
 SAMPLED += ("siqa", "svamp", "winograd_wsc", "winogrande", "lambada_openai")
 
-EXAMPLE = Example(knobs={"against": [str(BEGINNINGS)]}, golden={"1": "364ce73820ff88e0fc439996ca22ff45"})
+EXAMPLE = Example(knobs={"against": [str(BEGINNINGS)]}, golden={"2": "364ce73820ff88e0fc439996ca22ff45"})
 
 OWN: list[dict[str, Any]] = [
     {
@@ -260,3 +262,24 @@ def test_a_question_too_short_to_tell_is_taken_with_each_choice(own: Path) -> No
         "Which of these is true? Ice is cold and it floats on water.",
         "Which of these is true? Ice is hot.",
     ]
+
+
+def test_a_stock_phrase_repeated_neither_stalls_nor_hides_an_item(tmp_path: Path) -> None:
+    """What is followed up is bounded for each document, and what it holds most of comes first."""
+    phrase, animals = (
+        "now tell me what the good farmer will want to do next",
+        ("cow", "hen", "pig", "cat", "dog", "ram"),
+    )
+    told = [f"{phrase} with the {a}, the {b} and a {c}?" for a in animals for b in animals for c in animals]
+    short = [f"Does the {a} like the {b}?" for a in animals for b in animals]
+    path = tmp_path / "stock.jsonl"
+    path.write_text("".join(json.dumps({"id": f"{at}", "text": text}) + "\n" for at, text in enumerate(told + short)))
+    noise = f"{phrase}. Does the cow like the other? " * 20_000
+    for wanted in (len(told) - 7, len(told) + len(short) - 7):
+        column = pa.array([noise + (told + short)[wanted]], pa.large_string())
+        [found] = match(*texts(column), load([str(path)], 10, 5)).values()
+        assert (found.item.key, found.ratio) == (f"stock:{wanted}", 1.0)
+    bench = load([str(path)], 10, 5)
+    data, offsets = texts(pa.array([noise], pa.large_string()))
+    windows = list(_windows(data, words(data, offsets), bench))
+    assert 0 < len(windows) <= _TEXTS * _PLACES

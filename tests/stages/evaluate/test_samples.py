@@ -105,11 +105,11 @@ def test_copies_across_chunks_are_found(monkeypatch):
 
 
 def test_a_copyist_is_caught(done):
-    """The greedy student of so small a corpus writes much from memory; the counts say so."""
+    """What the corpus has counts as copied in full, what it has not (ends of text in a row) not at all."""
     _, folder, facts = done
     train = Tokens(folder / "tokens").split("train")
     assert _copied(train.ids, [train.document(0).tolist()]) == [1.0]
-    assert 0 <= facts["at_0.9"]["copied"] <= 1
+    assert _copied(train.ids, [[Tokens(folder / "tokens").end] * 20]) == [0.0]
     assert facts["true_copied"] > 0.5  # the stories are the same, only their ends differ
 
 

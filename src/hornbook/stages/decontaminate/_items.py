@@ -12,9 +12,9 @@ from hornbook.core.stage import Dropped
 from hornbook.store.reading import File, read_file
 
 _LABEL = re.compile(r"^\s*(?:question|context|passage)\s*:\s*", re.IGNORECASE)
-_INNER = re.compile(r"\n\s*question\s*:\s*", re.IGNORECASE)
-_CHOICES = re.compile(r"\n\s*choices\s*:\s*\n", re.IGNORECASE)
-_ANSWER = re.compile(r"\n\s*answer\s*:\s*$", re.IGNORECASE)
+_INNER = re.compile(r"\n[^\S\n]*question\s*:\s*", re.IGNORECASE)
+_CHOICES = re.compile(r"\n[^\S\n]*choices\s*:\s*\n", re.IGNORECASE)
+_ANSWER = re.compile(r"\n[^\S\n]*answer\s*:\s*$", re.IGNORECASE)
 _LETTER = re.compile(r"^\s*[A-Z][.)]\s*")
 _TEXTS = ("text", "query", "prompt", "question", "context", "continuation", "input", "instruction")
 

@@ -26,6 +26,7 @@ class Ngrams(Each):
     (string, the longest such run, normalised, at most 300 characters).
     """
 
+    version: ClassVar[str] = "2"
     reads: ClassVar[tuple[str, ...] | None] = (TEXT,)
 
     against: list[InputPath] = knob(

@@ -16,9 +16,10 @@ from hornbook.core.rules import Rule
 from hornbook.stages.generate._prompted import ERRORS, Prompted
 
 _CLOSERS = "\"'\u201d\u2019\u00bb\u300d\u300f)\\]*_"
+_ENDS = ".!?\u2026\u0964\u06d4\u061f"
 _END = re.compile(
-    rf"(?<!\bMr)(?<!\bMrs)(?<!\bMs)(?<!\bDr)[.!?\u2026\u0964\u06d4\u061f]+[{_CLOSERS}]*(?=\s|$)"
-    rf"|[\u3002\uff01\uff1f]+[{_CLOSERS}]*"
+    rf"(?<![{_ENDS}])(?:(?<!\bMr)(?<!\bMrs)(?<!\bMs)(?<!\bDr)|(?=[{_ENDS}]{{2}}))[{_ENDS}]++[{_CLOSERS}]*+(?=\s|$)"
+    rf"|[\u3002\uff01\uff1f]++[{_CLOSERS}]*+"
 )
 _NOT_WANTED = "not_wanted"
 _LOOK_BACK = 4_000

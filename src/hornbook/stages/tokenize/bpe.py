@@ -68,7 +68,7 @@ class Bpe(Job):
         ge=1,
         help="train the BPE on at most so much text, a sample by hash of the id",
         unit="MB",
-        source="nanochat, scripts/tok_train.py: 2 billion characters; half of it here for memory",
+        source="nanochat 030de3a, scripts/tok_train.py, has 10 billion characters; a tenth of it here, for memory",
     )
     tokenizer: InputPath | None = knob(None, help="use this tokenizer.json and train none")
 

@@ -25,7 +25,14 @@ class Student(Job):
     makes: ClassVar[Makes] = "student"
     needs: ClassVar[tuple[Makes, ...]] = ("tokens",)
 
-    depth: int = knob(2, ge=1, le=64, help="layers; everything else follows", unit="layers", source="nanochat's dial")
+    depth: int = knob(
+        2,
+        ge=1,
+        le=64,
+        help="layers; everything else follows",
+        unit="layers",
+        source="nanochat, scripts/base_train.py: --depth",
+    )
     epochs: float = knob(
         8.0,
         gt=0.0,
@@ -45,11 +52,15 @@ class Student(Job):
         "adamw", help="adamw, or muon for the matrices", source="measured here, see the page"
     )
     warmup: float = knob(
-        0.05, ge=0.0, le=1.0, help="share of the steps in which the learning rate rises", unit="share of steps"
+        0.05,
+        ge=0.0,
+        le=1.0,
+        help="share of the steps in which the learning rate rises; our own choice",
+        unit="share of steps",
     )
     validations: int = knob(20, ge=1, help="held-out losses on the way")
     precision: Literal["auto", "float32", "bfloat16"] = knob(
-        "auto", help="auto: bfloat16 autocast where the device is fast at it", source="METHODS: 2.5 x float32"
+        "auto", help="auto: bfloat16 autocast where the device is fast at it", source="measured here, see the page"
     )
     device: Literal["auto", "cpu", "cuda"] = knob("auto", help="auto: CUDA where there is one")
     threads: int = knob(0, ge=0, help="CPU threads; 0: chosen by a probe at the start", unit="threads")

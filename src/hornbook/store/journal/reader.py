@@ -9,7 +9,17 @@ from typing import Any
 
 import orjson
 
-from hornbook.store.journal.records import FORMAT, KEY_BYTES, Damaged, Entry, entry, files_of, format_of, raw_key, unpack_intents
+from hornbook.store.journal.records import (
+    FORMAT,
+    KEY_BYTES,
+    Damaged,
+    Entry,
+    entry,
+    files_of,
+    format_of,
+    raw_key,
+    unpack_intents,
+)
 
 LOOKUP = 500
 """Keys in one query."""

@@ -133,6 +133,7 @@ class JournalWriter:
 
     def _put(self, do: Callable[[sqlite3.Connection], Numbers]) -> Future[Numbers]:
         done: Future[Numbers] = Future()
+        done.set_running_or_notify_cancel()  # what came is written, whoever stopped waiting for it
         self._queue.put((do, done))
         return done
 
@@ -180,7 +181,8 @@ class JournalWriter:
         body = pack_intents([body for _, body in intents])
         number = self._next_intent
         connection.execute(
-            "INSERT INTO intents VALUES (?, ?, ?, ?, ?, ?)", (number, now, len(intents), keys, body, checksum(keys, body))
+            "INSERT INTO intents VALUES (?, ?, ?, ?, ?, ?)",
+            (number, now, len(intents), keys, body, checksum(keys, body)),
         )
         self._next_intent += 1
         if len(self._sent) > MOST_SENT:

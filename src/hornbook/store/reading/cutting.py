@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pyarrow.parquet as pq
 
-from hornbook.store.parts import PART_BYTES
+from hornbook.core.documents import PART_BYTES
 from hornbook.store.reading.parquets import FAULTS
 from hornbook.store.reading.places import File
 from hornbook.store.reading.streams import Broken, open_file
