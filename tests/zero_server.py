@@ -16,7 +16,7 @@ from contextlib import contextmanager
 
 from tests.commands import ROOT
 
-WORDS = "the little fox ran home and saw a red ball under the big tree then".split()
+WORDS = ["the", "little", "fox", "ran", "home", "and", "saw", "a", "red", "ball", "under", "the", "big", "tree", "then"]
 
 
 def reply_body(words: int = 60) -> bytes:

@@ -22,12 +22,12 @@ import orjson
 from hornbook.core.asking import Raw, Request, TeacherError
 from hornbook.core.errors import HornbookError, UserError, nearest
 from hornbook.teachers.ends import End, Ends
+from hornbook.teachers.exchange import CONNECT_SECONDS, Exchange, shown
 from hornbook.teachers.gate import LOOK_SECONDS, Gate
 from hornbook.teachers.pace import hint_of
 from hornbook.teachers.shaping import name_in_keys, shape
 from hornbook.teachers.spec import TeacherSpec, addresses_in
 from hornbook.teachers.trouble import FILTERED, Answer, retry_after, trouble
-from hornbook.teachers.exchange import CONNECT_SECONDS, Exchange, shown
 
 STARTING_SECONDS = 3600.0
 """Longest wait for the first server of a file: that of a cluster's queue is the person's to cut short."""
@@ -295,5 +295,7 @@ def _key(spec: TeacherSpec) -> str:
                 fix=f"export {spec.key_env}=… (the key itself is never written anywhere)",
             )
         return key
-    safe = not spec.urls_file and all(u.startswith("https://") or urlsplit(u).hostname in LOOPBACK for u in spec.addresses())
+    safe = not spec.urls_file and all(
+        u.startswith("https://") or urlsplit(u).hostname in LOOPBACK for u in spec.addresses()
+    )
     return os.environ.get("OPENAI_API_KEY", "").strip() if safe else ""

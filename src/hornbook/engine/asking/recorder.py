@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 
 from hornbook.store.journal import Batch, JournalWriter
 
@@ -64,10 +65,8 @@ class Recorder:
 
     def _written(self, done: Future[Numbers]) -> None:
         """In the journal's thread."""
-        try:
+        with suppress(RuntimeError):  # the loop has ended: what was to be kept is
             self._loop.call_soon_threadsafe(self._arrived, done)
-        except RuntimeError:
-            pass  # the loop has ended: what was to be kept is
 
     def _arrived(self, done: Future[Numbers]) -> None:
         batch, self._flying = self._flying, None

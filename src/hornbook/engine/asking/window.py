@@ -72,7 +72,9 @@ class Unanswered:
             self.more = False
         keys = list(dict.fromkeys(key for key, _, _ in some))
         found = self._reader.find(keys) if self._replies else {}
-        settled = {k for k, e in found.items() if e.error != "transport"} if self._replies else self._reader.settled(keys)
+        settled = (
+            {k for k, e in found.items() if e.error != "transport"} if self._replies else self._reader.settled(keys)
+        )
         jobs = []
         for key, request, body in some:
             if key in settled:
