@@ -76,3 +76,21 @@ def test_a_request_key_covers_everything_that_shapes_the_reply():
     ]
     keys = {r.key() for r in [base, *others]}
     assert len(keys) == len(others) + 1
+
+
+def test_the_golden_key_of_a_request():
+    """Journals live longer than versions: this key was computed when the form was settled (BLAKE2b-128 of the JSON)."""
+    request = Request(
+        "m",
+        messages=({"role": "user", "content": "Grüß Gott, 世界 🦊"},),
+        params={"top_p": 0.95, "max_tokens": 100, "stop": ["\n"]},
+        schema={"type": "object", "properties": {"b": {}, "a": {}}},
+        sample=2,
+    )
+    assert request.canonical().startswith(b'{"messages":[{"content":"Gr\xc3\xbc\xc3\x9f Gott')
+    assert request.key() == "9860728d15ed906c244ab28c9988a700"
+
+
+@pytest.mark.parametrize("strange", [{"seed": 2**70}, {"stop": ["\ud800"]}])
+def test_what_one_encoder_refuses_has_a_key_as_well(strange):
+    assert Request("m", prompt="x", params=strange).key() != Request("m", prompt="x").key()

@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol, Self
 
 import orjson
 
-from hornbook.core.keys import digest
+from hornbook.core.keys import canonical, digest
 
 ErrorClass = Literal["refusal", "filter", "parse", "length", "empty", "transport", "rejected", "not_wanted"]
 
@@ -41,18 +41,20 @@ class Request:
         Raises:
             TypeError: it holds something JSON cannot say.
         """
-        return orjson.dumps(
-            {
-                "model": self.model,
-                "messages": self.messages,
-                "prompt": self.prompt,
-                "params": self.params,
-                "schema": self.schema,
-                "sample": self.sample,
-            },
-            default=_plain,
-            option=orjson.OPT_SORT_KEYS,
-        )
+        value = {
+            "model": self.model,
+            "messages": self.messages,
+            "prompt": self.prompt,
+            "params": self.params,
+            "schema": self.schema,
+            "sample": self.sample,
+        }
+        try:
+            return orjson.dumps(value, default=_plain, option=orjson.OPT_SORT_KEYS)
+        except TypeError:  # lone surrogates, whole numbers over 64 bits
+            messages = [dict(m) for m in self.messages]
+            schema = None if self.schema is None else dict(self.schema)
+            return canonical(value | {"messages": messages, "params": dict(self.params), "schema": schema})
 
     def key(self) -> str:
         """32 hex digits; equal requests have equal keys in every run, recipe and folder."""

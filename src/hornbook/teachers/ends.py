@@ -129,7 +129,8 @@ class End:
         """It did not reply, or with a fault of its own."""
         self.failures += 1
         self.sour_until = now + SOUR
-        since = self.good_at if self.good_at > -math.inf else (self.ramp_at or now)
+        began = now if self.ramp_at is None else self.ramp_at
+        since = max(self.good_at, began)
         if self.state == "half" or (self.failures >= OPEN_AFTER and now - since >= OPEN_SECONDS):
             self.open(now)
 

@@ -79,6 +79,9 @@ def shown(url: str) -> str:
 
 
 async def _whole(response: aiohttp.ClientResponse) -> bytes:
+    length = response.content_length
+    if length is not None and length <= LARGEST_REPLY and "Content-Encoding" not in response.headers:
+        return await response.read()
     parts, size = [], 0
     async for part in response.content.iter_any():
         parts.append(part)

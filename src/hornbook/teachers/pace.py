@@ -24,6 +24,8 @@ LONGEST_REST = 60.0
 WINDOW = 10.0
 """Seconds over which accepted requests are counted."""
 BIN = 0.05
+LATE = 0.25
+"""Seconds by which a busy event loop may be late without losing what it could have sent."""
 CUT, KEEP, NEAR = 0.75, 0.95, 0.96
 """A cut goes to KEEP of the accepted rate, not below CUT of the old one (DataDesigner's factor); then to NEAR of
 the rate that was refused."""
@@ -33,6 +35,9 @@ FAST_SECONDS, FAST_REQUESTS, FAST = 0.5, 4, 1.25
 """The same where no rate, or only a higher one, is known to be refused, and the step."""
 USED = 0.8
 """Share of the rate that must have been used for its rise to mean anything."""
+SPEND, LEAST_SAVED, LONGEST_SAVED = 3.0, 0.5, 1.0
+"""What a rest (of LEAST_SAVED seconds or more, the first LONGEST_SAVED of it) has saved up in the server's bucket is
+used at SPEND times the rate, until that was refused once."""
 PROBE, MOST_PROBE = 0.01, 0.25
 """First step beyond the refused rate, doubled with each further one."""
 FIRST_HOLD, LONGEST_HOLD = 2, 16
@@ -86,6 +91,8 @@ class Pace:
         self._hint = math.inf
         self._sent = 0
         """Requests since the last refusal that told something new."""
+        self._saved, self._saves = 0.0, True
+        """Requests that a rest has saved up, and whether this server lets such be made good."""
         self._spent = 0
         """Such refusals in a row of the first request after a rest: an allowance that is used up."""
         self._lag = 0.1
@@ -114,9 +121,15 @@ class Pace:
         if self._sent == 1:  # one goes ahead to see whether it is let in
             self._epoch = (now, 0)
             self._next = now + max(2 * self._lag, 1 / self.rate)
-        else:
-            self._grow(now)
-            self._next = max(self._next, now - BIN) + 1 / self.rate
+            rest = now - self._cut_at
+            self._saved = self.rate * min(rest, LONGEST_SAVED) if self._saves and rest >= LEAST_SAVED else 0.0
+            return
+        self._grow(now)
+        step = 1 / self.rate
+        if self._saved > 0:
+            self._saved -= 1 - 1 / SPEND
+            step /= SPEND
+        self._next = max(self._next, now - LATE) + step
 
     def refused(self, now: float, sent: float, after: float | None = None, hint: float | None = None) -> bool:
         """A request that was sent at `sent` was refused now: rest and, once a round trip, cut.
@@ -149,7 +162,9 @@ class Pace:
         if after is None:
             after = min(LONGEST_REST, REST * 2**self._spent) if first or spent else 2 * self._lag
         self.resting_until = max(self.resting_until, now + (max(after, REST) if first else after))
-        self._cut_at, self._sent = now, 0
+        if self._saved > 1 and not first:
+            self._saves = False
+        self._cut_at, self._sent, self._saved = now, 0, 0.0
         return True
 
     def _cut(self, now: float) -> None:

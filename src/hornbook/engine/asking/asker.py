@@ -13,23 +13,21 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from hornbook.core.asking import Raw, Reply, Request, Teacher, TeacherError
+from hornbook.core.asking import Reply, Request, Teacher, TeacherError
 from hornbook.core.errors import HornbookError
+from hornbook.engine.asking.accounts import Accounts
 from hornbook.engine.asking.recorder import Recorder
 from hornbook.engine.asking.tally import Breaker, Tally
 from hornbook.engine.asking.window import Job, Unanswered, Waiting
-from hornbook.engine.budget import Governor, owed
+from hornbook.engine.budget import Governor
 from hornbook.engine.chains import Chains
 from hornbook.store.journal import Batch, Journal, JournalWriter
 from hornbook.teachers.prices import Tariff
-from hornbook.teachers.reading import read_reply
 
 TRIES = 6
 """How often a request is sent before it is left as a tombstone; with the waits between, half a minute."""
 BITE = 256
 """Requests looked up in one turn of the loop: some 3 ms."""
-CHARACTERS_PER_TOKEN = 3.0
-"""A low estimate for English, so that reservations are not too small."""
 TELL_SECONDS = 0.05
 """How often those who listen are told, at most."""
 
@@ -65,17 +63,16 @@ class Asker:
         self.price = price
         self.heard = heard
         self.chains = chains
-        self.seen = seen
         self.tally = Tally()
+        self._accounts = Accounts(self.tally, governor, price, Breaker(teacher.name, 2 * teacher.concurrency), seen)
         self._open: dict[str, Job] = {}
         self._intending = self._slots = 0
         self._waiting = Waiting(time.monotonic)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._breaker = Breaker(teacher.name, 2 * teacher.concurrency)
         self._stop: BaseException | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._told = 0.0
-        self._awake = False
+        self._awake = self._closed = False
 
     async def ask_all(self, requests: Iterator[Request]) -> Tally:
         """Ask all that the journal does not hold; return when each has a reply or a tombstone.
@@ -102,6 +99,7 @@ class Asker:
 
     async def _close(self) -> None:
         """Let nothing go on, and keep what there is."""
+        self._closed = True
         if self._timer is not None:
             self._timer.cancel()
         self._waiting.clear()
@@ -127,6 +125,8 @@ class Asker:
 
     def _turn(self) -> None:
         self._awake = False
+        if self._closed:
+            return
         try:
             self._look_ahead()
         except BaseException as error:
@@ -199,7 +199,7 @@ class Asker:
 
     async def _send(self, job: Job) -> None:
         """Reserve, send, and hand the reply to the journal; the slot is free when that is synced."""
-        job.reserved = self._worst(job.request)
+        job.reserved = self._accounts.worst(job.request)
         try:
             await self.governor.admit(*job.reserved)
         except BaseException as error:
@@ -240,13 +240,6 @@ class Asker:
         self._record.batch.failures.append((job.key, error.kind, error.detail))
         self._record.touch()
 
-    def _worst(self, request: Request) -> tuple[float, int]:
-        """The most one request may cost: US dollars and tokens."""
-        letters = len(request.prompt) + sum(len(str(m.get("content", ""))) for m in request.messages)
-        prompt = int(letters / CHARACTERS_PER_TOKEN) + 16
-        tokens = int(request.params.get("max_tokens", 512))
-        return self.price.of(prompt, tokens), prompt + tokens
-
     # -- what the journal holds now
 
     def _landed(self, batch: Batch, numbers: tuple[int, int]) -> None:
@@ -258,44 +251,20 @@ class Asker:
         self._slots -= len(batch.answers)
         try:
             for key, raw in batch.answers:
-                self._answered(self._open.pop(key), raw)
+                reply = self._accounts.answered(self._open.pop(key), raw)
+                if reply.error is not None:
+                    self._record.batch.verdicts.append((key, reply.error, reply.detail))
+                self._follow(reply)
             for key, kind, detail in batch.failures:
                 del self._open[key]
-                self._given_up(Reply(key, error=kind, detail=detail))  # type: ignore[arg-type]
+                self._follow(self._accounts.failed(key, kind, detail))
+            if self._accounts.stop is not None:
+                self._halt(self._accounts.stop)
         except Exception as error:
             self._halt(error)
         if batch.answers:
             self._record.batch.read = numbers
         self._wake()
-
-    def _given_up(self, reply: Reply) -> None:
-        self.tally.failed += 1
-        self._ended_badly(str(reply.error), reply.detail)
-        self._follow(reply)
-
-    def _answered(self, job: Job, raw: Raw) -> None:
-        reply = read_reply(job.key, raw)
-        spent, tokens = owed(reply, job.reserved, self.price)
-        self.governor.settle(job.reserved, spent, tokens)
-        tally = self.tally
-        tally.answered += 1
-        tally.prompt_tokens += reply.prompt_tokens
-        tally.tokens += reply.completion_tokens
-        tally.usd += spent
-        if reply.error is not None:
-            self._record.batch.verdicts.append((job.key, reply.error, reply.detail))
-            self._ended_badly(reply.error, reply.detail or reply.error)
-        else:
-            self._breaker.heard(None)
-            if self.seen is not None:
-                self.seen(job.request, reply)
-        self._follow(reply)
-
-    def _ended_badly(self, kind: str, detail: str) -> None:
-        self.tally.errors[kind] = self.tally.errors.get(kind, 0) + 1
-        stop = self._breaker.heard(kind, detail)
-        if stop is not None:
-            self._halt(stop)
 
     def _broken(self, batch: Batch, error: BaseException) -> None:
         """A batch could not be written: nothing more can be promised."""

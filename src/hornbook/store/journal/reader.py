@@ -14,6 +14,7 @@ from hornbook.store.journal.records import (
     KEY_BYTES,
     Damaged,
     Entry,
+    checksum,
     entry,
     files_of,
     format_of,
@@ -23,6 +24,8 @@ from hornbook.store.journal.records import (
 
 LOOKUP = 500
 """Keys in one query."""
+PACKS = 64
+"""Packs of requests kept unpacked while records are gone through."""
 CACHE_KIB = 4096
 """Pages of each file that stay in memory."""
 AGAIN = "transport"
@@ -63,20 +66,22 @@ class Journal:
         return found
 
     def settled(self, keys: Sequence[str]) -> set[str]:
-        """Those of the keys that need not be asked: they have a reply, or have failed for good.
-
-        Bodies are not looked at: a reply whose checksum does not fit counts as missing only in `find`.
-        """
+        """Those of the keys that need not be asked: they have a sound reply, or have failed for good."""
         wanted = [raw_key(key) for key in keys]
-        select = f"SELECT key FROM replies WHERE key IN ({{}}) AND (body IS NOT NULL OR class != '{AGAIN}')"
-        return {row[0].hex() for _, row in self._select(select, wanted)}
+        select = f"SELECT key, body, sum FROM replies WHERE key IN ({{}}) AND (body IS NOT NULL OR class != '{AGAIN}')"
+        found = set()
+        for path, (key, body, total) in self._select(select, wanted):
+            if body is None or checksum(key, body) == total:
+                found.add(key.hex())
+            else:
+                self._note(path, f"the checksum of the reply to {key.hex()} does not fit")
+        return found
 
     def keys(self) -> Iterator[str]:
         """The keys of all replies, file by file; one that two files hold comes twice."""
         for path, connection in self._connections():
             rows = connection.execute("SELECT key FROM replies WHERE body IS NOT NULL ORDER BY number")
-            for (key,) in self._guarded(path, rows):
-                yield key.hex()
+            yield from (key.hex() for (key,) in self._guarded(path, rows))
 
     def counts(self) -> dict[str, int]:
         """Requests intended, answered, failed (by class) and still without an answer."""
@@ -121,6 +126,64 @@ class Journal:
                 yield from unpack_intents(*row)
             except Damaged as error:
                 self._note(path, str(error))
+
+    def records(self) -> Iterator[tuple[Entry, bytes | None]]:
+        """All that ended, each once in its newest state, with its request's JSON (None where no intent is found)."""
+        for path, connection in self._connections():
+            packs: dict[int, dict[bytes, bytes]] = {}
+            at = 0
+            while True:
+                query = (
+                    "SELECT number, intent, key, at, seconds, body, sum, class, detail FROM replies "
+                    "WHERE number > ? ORDER BY number LIMIT ?"
+                )
+                rows = list(self._guarded(path, connection.execute(query, [at, LOOKUP])))
+                if not rows:
+                    break
+                at = rows[-1][0]
+                owners = self._owners([row[2] for row in rows])
+                for row in rows:
+                    if owners.get(row[2]) == path:
+                        yield from self._record(path, row, packs)
+
+    def _record(
+        self, path: Path, row: Any, packs: dict[int, dict[bytes, bytes]]
+    ) -> Iterator[tuple[Entry, bytes | None]]:
+        try:
+            found = entry(row[2:])
+        except Damaged as error:
+            self._note(path, str(error))
+            return
+        intent = row[1]
+        if intent is not None and intent not in packs:
+            while len(packs) >= PACKS:
+                packs.pop(next(iter(packs)))
+            packs[intent] = dict(self.intents(path, "WHERE number = ?", [intent]))
+        request = packs.get(intent, {}).get(row[2])
+        if request is None:
+            known = self.request(found.key)
+            request = None if known is None else orjson.dumps(known)
+        yield found, request
+
+    def _owners(self, keys: list[bytes]) -> dict[bytes, Path]:
+        """Which file holds the newest state of each key."""
+        best: dict[bytes, tuple[bool, float, Path]] = {}
+        for path, (key, full, at) in self._select(
+            "SELECT key, body IS NOT NULL, at FROM replies WHERE key IN ({})", keys
+        ):
+            if key not in best or (bool(full), at) > best[key][:2]:
+                best[key] = bool(full), at, path
+        return {key: path for key, (_, _, path) in best.items()}
+
+    def classes(self) -> dict[str, dict[str, int]]:
+        """Class → how many `failed` without a reply and how many `replies` came that are of no use."""
+        found: dict[str, dict[str, int]] = {}
+        for path, connection in self._connections():
+            query = "SELECT class, body IS NULL, count(*) FROM replies WHERE class IS NOT NULL GROUP BY 1, 2"
+            for kind, failed, many in self._guarded(path, connection.execute(query)):
+                counts = found.setdefault(kind, {"failed": 0, "replies": 0})
+                counts["failed" if failed else "replies"] += many
+        return dict(sorted(found.items()))
 
     def close(self) -> None:
         """Close the files."""

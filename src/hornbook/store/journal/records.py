@@ -13,6 +13,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import xxhash
 import zstandard
@@ -163,7 +164,7 @@ def files_of(folder: Path) -> list[Path]:
 
 
 def _compress(bodies: list[bytes]) -> Iterator[bytes]:
-    compressor = zstandard.ZstdCompressor(level=LEVEL)
+    compressor: Any = zstandard.ZstdCompressor(level=LEVEL)
     if len(bodies) < 2 or not hasattr(compressor, "multi_compress_to_buffer"):  # not in zstandard's cffi form
         yield from map(compressor.compress, bodies)
     else:

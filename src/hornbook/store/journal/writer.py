@@ -14,18 +14,14 @@ from types import TracebackType
 from typing import Self
 
 import orjson
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from hornbook.core.asking import Raw, Request
-from hornbook.store.journal.records import FORMAT, INTENT_PACK, SCHEMA, checksum, format_of, pack, pack_intents
+from hornbook.store.journal.files import Checkpoints, claim
+from hornbook.store.journal.records import INTENT_PACK, checksum, pack, pack_intents
 
-TRIES = 250
-CACHE_KIB = 8192
-"""Pages of the file that stay in memory: the index of 250,000 keys."""
 CHUNK_BYTES = 32 * 2**20
 """Replies written by one statement."""
-CHECKPOINT_BYTES = 16 * 2**20
-"""Written since the last checkpoint before the next begins."""
 MOST_SENT = 50_000
 """Requests under way whose place among the intents is remembered; others are found by a scan."""
 DETAIL = 2000
@@ -89,11 +85,12 @@ class JournalWriter:
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._lock, self.path, self._connection = _claim(folder)
+        self._lock, self.path, self._connection = claim(folder)
+        self._old_locks: list[FileLock] = []
         self._queue: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="journal", daemon=True)
         self._sent: dict[str, int] = {}
-        self._next_intent = 1 + self._connection.execute("SELECT ifnull(max(number), 0) FROM intents").fetchone()[0]
+        self._next_intent = 0
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -104,7 +101,8 @@ class JournalWriter:
     ) -> None:
         self._queue.put(None)
         self._thread.join()
-        self._lock.release()
+        for lock in (self._lock, *self._old_locks):
+            lock.release()
 
     def put(self, batch: Batch) -> Future[Numbers]:
         """Write a batch, all of it or nothing; gives the numbers of the first and the last of its answers."""
@@ -139,8 +137,7 @@ class JournalWriter:
 
     def _work(self) -> None:
         """Commit whatever waits, again and again."""
-        connection = self._connection
-        checkpoints = _Checkpoints(self.path)
+        checkpoints = Checkpoints(self.path)
         ended = False
         while not ended:
             some: list[Work] = []
@@ -152,11 +149,45 @@ class JournalWriter:
                 except queue.Empty:
                     break
             ended = entry is None
-            if some:
-                _commit(connection, some)
-                checkpoints.turn(connection)
+            if some and not self._commit(some):
+                checkpoints.close()
+                checkpoints = Checkpoints(self.path)
+            elif some:
+                checkpoints.turn(self._connection)
         checkpoints.close()
-        connection.close()
+        self._connection.close()
+
+    def _commit(self, some: list[Work]) -> bool:
+        """One transaction for all; where one of them cannot be written, none is, and each is told why.
+
+        Where the file turns out to be damaged, it is left as it is and a new one takes its place.
+
+        Returns:
+            whether the file is still the same.
+        """
+        try:
+            found = _transaction(self._connection, some)
+            same = True
+        except Exception as error:
+            if type(error) is not sqlite3.DatabaseError:
+                return _refuse(some, error)
+            try:
+                self._begin_anew()
+                found = _transaction(self._connection, some)
+                same = False
+            except Exception as second:
+                return _refuse(some, second)
+        for (_, done), numbers in zip(some, found, strict=True):
+            done.set_result(numbers)
+        return same
+
+    def _begin_anew(self) -> None:
+        """Go over to a new file; the lock on the old one is kept, so that nobody else comes upon it now."""
+        self._connection.close()
+        self._old_locks.append(self._lock)
+        self._lock, self.path, self._connection = claim(self.path.parent, fresh=True)
+        self._next_intent = 0
+        self._sent.clear()
 
     def _write(self, connection: sqlite3.Connection, batch: Batch) -> Numbers:
         now = time.time()
@@ -179,6 +210,8 @@ class JournalWriter:
     def _write_intents(self, connection: sqlite3.Connection, intents: list[tuple[str, bytes]], now: float) -> None:
         keys = bytes.fromhex("".join([key for key, _ in intents]))
         body = pack_intents([body for _, body in intents])
+        if not self._next_intent:
+            self._next_intent = 1 + connection.execute("SELECT ifnull(max(number), 0) FROM intents").fetchone()[0]
         number = self._next_intent
         connection.execute(
             "INSERT INTO intents VALUES (?, ?, ?, ?, ?, ?)",
@@ -215,114 +248,20 @@ class JournalWriter:
         return int(cursor.lastrowid or 0)
 
 
-class _Checkpoints:
-    """Moves what was written from the log into the file, in a thread of its own, so that no commit waits.
-
-    A checkpoint beside a writer never catches up whole, and a log that is never caught up grows for ever:
-    the little that came meanwhile is moved by the writer itself, between two commits.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._log = path.with_name(path.name + "-wal")
-        self._thread: threading.Thread | None = None
-        self._next = time.monotonic() + 1.0
-
-    def turn(self, connection: sqlite3.Connection) -> None:
-        """After a commit: begin a checkpoint where it is time, end one that is nearly done."""
-        if self._thread is not None:
-            if not self._thread.is_alive():
-                self._thread = None
-                connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
-                self._next = time.monotonic() + 1.0
-        elif time.monotonic() > self._next:
-            self._next = time.monotonic() + 1.0
-            if self._log.stat().st_size > CHECKPOINT_BYTES:
-                self._thread = threading.Thread(target=self._run, name="journal-checkpoint", daemon=True)
-                self._thread.start()
-
-    def _run(self) -> None:
-        connection = sqlite3.connect(self._path, timeout=60, isolation_level=None)
-        try:
-            connection.execute("PRAGMA synchronous=FULL")
-            connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
-        except sqlite3.OperationalError:
-            pass  # busy or full: the commits of the writer say so where it matters
-        finally:
-            connection.close()
-
-    def close(self) -> None:
-        """Wait for a checkpoint that is under way."""
-        if self._thread is not None:
-            self._thread.join()
-
-
-def _commit(connection: sqlite3.Connection, some: list[Work]) -> None:
-    """One transaction for all; where one of them cannot be written, none is, and each is told why."""
-    found = []
+def _transaction(connection: sqlite3.Connection, some: list[Work]) -> list[Numbers]:
+    """Do all in one synced transaction, or nothing."""
     try:
         connection.execute("BEGIN IMMEDIATE")
         found = [do(connection) for do, _ in some]
         connection.execute("COMMIT")
-    except Exception as error:
+    except BaseException:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
-        for _, done in some:
-            done.set_exception(error)
-    else:
-        for (_, done), numbers in zip(some, found, strict=True):
-            done.set_result(numbers)
-
-
-def _claim(folder: Path) -> tuple[FileLock, Path, sqlite3.Connection]:
-    """A journal file nobody else writes to: the first whose lock is free and that is sound, or a new one."""
-    number = 0
-    while True:
-        path = folder / f"writer-{number:04d}.sqlite"
-        lock = FileLock(path.with_suffix(".lock"))
-        number += 1
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            continue
-        try:
-            return lock, path, _writing(path)
-        except sqlite3.OperationalError:
-            lock.release()
-            raise
-        except sqlite3.DatabaseError:  # damaged: left as it is for `hornbook journal verify`
-            lock.release()
-
-
-def _writing(path: Path) -> sqlite3.Connection:
-    """The one connection that writes to a file, its tables made.
-
-    Going over to WAL is refused at once while a reader looks, whatever the timeout: it is tried again.
-
-    Raises:
-        sqlite3.DatabaseError: the file is no database, or of another form.
-    """
-    connection = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
-    try:
-        for left in reversed(range(TRIES)):
-            try:
-                connection.execute("PRAGMA journal_mode=WAL")
-                break
-            except sqlite3.OperationalError:
-                if not left:
-                    raise
-                time.sleep(0.02)
-        found = format_of(connection)
-        empty = not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-        if found != FORMAT and not (found == 0 and empty):
-            raise sqlite3.DatabaseError(f"its form is {found}")
-        connection.execute("PRAGMA synchronous=FULL")
-        connection.execute("PRAGMA wal_autocheckpoint=0")
-        connection.execute(f"PRAGMA journal_size_limit={CHECKPOINT_BYTES}")
-        connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
-        if empty:
-            connection.executescript(f"BEGIN IMMEDIATE; {SCHEMA} COMMIT;")
-        return connection
-    except BaseException:
-        connection.close()
         raise
+    return found
+
+
+def _refuse(some: list[Work], error: Exception) -> bool:
+    for _, done in some:
+        done.set_exception(error)
+    return True
