@@ -119,7 +119,7 @@ class OpenAI:
         if self._unbound:
             body.pop("response_format", None)
         data = orjson.dumps({"model": self._spec.model, **body})
-        end = await self._gate.enter(self._most_tokens(request, data) if self._spec.tpm else 0.0)
+        end = await self._gate.enter(_most_tokens(request, data) if self._spec.tpm else 0.0)
         sent = time.monotonic()
         try:
             answer = await self._web.send("POST", end.url + ("/chat/completions" if chat else "/completions"), data)
@@ -149,12 +149,6 @@ class OpenAI:
             end.broke(now)
         else:
             end.replied(now)
-
-    @staticmethod
-    def _most_tokens(request: Request, data: bytes) -> float:
-        """The most that one request may count for, as providers reckon it: four bytes a token, and the whole reply."""
-        most = request.params.get("max_tokens")
-        return len(data) / 4 + (most if isinstance(most, int) else 512)
 
     def _cannot_bind(self, answer: Answer) -> None:
         """The server takes no `response_format`: from now on it is left out. The key of a request stays the same."""
@@ -299,3 +293,8 @@ def _key(spec: TeacherSpec) -> str:
         u.startswith("https://") or urlsplit(u).hostname in LOOPBACK for u in spec.addresses()
     )
     return os.environ.get("OPENAI_API_KEY", "").strip() if safe else ""
+
+
+def _most_tokens(request: Request, data: bytes) -> float:
+    """The most that one request may count for, as providers reckon it: four bytes a token, and the whole reply."""
+    return len(data) / 4 + int(request.params.get("max_tokens") or 512)
