@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import platform
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import version
 
@@ -64,6 +65,7 @@ def run(options: Options) -> Outcome:
             rounds = options.rounds or 3
             scores = take_turns(_bounded(turns), rounds, options.tell, until)
             detail[f"at {concurrency}"] = {
+                "share_of_uvloop": _share(scores),
                 "server_ceiling": round(ceiling),
                 "settings": settings,
                 "tried": tried,
@@ -91,7 +93,19 @@ def _bounded(turns: list[Contender]) -> list[Contender]:
     return [replace(c, act=lambda left, act=c.act: act(min(left, LONGEST))) for c in turns]
 
 
+def _share(scores: Sequence[Score]) -> float | None:
+    """How much of what a bare loop does on uvloop, the loop that ours runs on, is left."""
+    values = {s.name: s.median() for s in scores}
+    ours, bare = values["hornbook"], values["bare on uvloop"]
+    return round(ours / bare, 4) if ours and bare else None
+
+
 def versions() -> dict[str, str]:
     """Of ours, of what ours asks with, and of the peers."""
-    own = {"hornbook": __version__, "python": platform.python_version(), "aiohttp": version("aiohttp")}
+    own = {
+        "hornbook": __version__,
+        "python": platform.python_version(),
+        "aiohttp": version("aiohttp"),
+        "uvloop": version("uvloop"),
+    }
     return own | {peer: peers.version_of(peer) for peer in PEERS}

@@ -60,7 +60,7 @@ def _contender(name: str, work: Work, options: Options, trouble: str | None) -> 
         with place(work, limit) as here:
             first = ask(name, work, options.cache, setting, here)
             facts: Facts = {"value": first["peak_mb"], "rate": first["value"], "wall": first["wall"]}
-            if plain.role == "limit":
+            if plain.role in ("limit", "shown"):
                 return facts
             here.again, here.limit = True, limit - first["wall"]
             try:

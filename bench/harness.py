@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-Role = Literal["ours", "peer", "limit"]
+Role = Literal["ours", "peer", "limit", "shown"]
 Facts = dict[str, Any]
 LEAST_SECONDS = 1.0
 """Of a turn; where less is left, none is begun."""
@@ -53,7 +53,7 @@ class Contender:
 
     Args:
         name: as the table shows it.
-        role: ours, peer or limit.
+        role: ours, peer, limit, or shown: in the table only.
         act: does the work once and gives its facts; `value` is the one that is compared.
             Called with the seconds it may take.
         missing: why it cannot take part, None where it can.

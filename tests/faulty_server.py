@@ -31,6 +31,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from statistics import NormalDist
 from typing import Any
 
@@ -39,6 +40,7 @@ import orjson
 from tests.commands import ROOT
 from tests.faulty_batches import Batches
 from tests.faulty_http import Call, head, listen
+from tests.faulty_limits import limit_of
 
 TALE = "the a little fox ran home and saw red ball under big tree then happy bird sang to sun moon"
 WORDS = TALE.split()
@@ -72,12 +74,15 @@ class Options:
         faults: fault → probability of it at each attempt (FOR_GOOD: of the prompt).
         fault: one fault that always strikes; the same as faults={fault: 1}.
         faulty_attempts: later attempts at a prompt meet no faults but those for good; None for no end.
-        rate: requests a second the server admits (a token bucket); None for all.
-        burst: how many tokens the bucket holds; None for one second's.
-        retry_after: what a 429 or 503 says: none, seconds (whole, rounded up), ms (`retry-after-ms`).
+        rate: requests a second the server admits (a token bucket of one second's); None for all.
+        limit: another limit than `rate`, as `tests.faulty_limits.limit_of` reads it.
+        refusal: the status with which that limit refuses, 429 or 503.
+        retry_after: what a 429 or 503 says: none, seconds (whole, rounded up), ms (`retry-after-ms`), date (of
+            HTTP), or these very words.
         workers: completions generated at once, the others wait; None for all.
         cancel: whether a client that hangs up stops the generation, which is then not paid.
         log: keep every request for `GET /spans`.
+        port: to listen on; 0 for any that is free.
         batch: options of `tests.faulty_batches.Batches`.
     """
 
@@ -90,19 +95,23 @@ class Options:
     fault: str = ""
     faulty_attempts: int | None = None
     rate: float | None = None
-    burst: float | None = None
+    limit: dict[str, Any] = field(default_factory=dict)
+    refusal: str = "429"
     retry_after: str = "none"
     workers: int | None = None
     cancel: bool = False
     log: bool = False
+    port: int = 0
     batch: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.fault:
             self.faults = {self.fault: 1.0}
+        if self.rate is not None:
+            self.limit = {"kind": "tokens", "rate": self.rate}
         unknown = set(self.faults) - set(FAULTS)
-        if unknown or self.retry_after not in ("none", "seconds", "ms"):
-            raise ValueError(f"unknown: {sorted(unknown) or self.retry_after}")
+        if unknown:
+            raise ValueError(f"unknown: {sorted(unknown)}")
 
 
 @dataclass(slots=True)
@@ -118,39 +127,12 @@ class Span:
     fate: str = "lost"
 
 
-class Bucket:
-    """A token bucket.
-
-    Args:
-        rate: tokens a second; None for no limit.
-        burst: the most it holds.
-    """
-
-    def __init__(self, rate: float | None, burst: float | None) -> None:
-        self.rate = rate
-        self.most = burst if burst is not None else max(1.0, rate or 1.0)
-        self.tokens = self.most
-        self.at = time.monotonic()
-
-    def take(self) -> float:
-        """Take a token: 0, or the seconds until there will be one."""
-        if self.rate is None:
-            return 0.0
-        now = time.monotonic()
-        self.tokens = min(self.most, self.tokens + (now - self.at) * self.rate)
-        self.at = now
-        if self.tokens >= 1:
-            self.tokens -= 1
-            return 0.0
-        return (1 - self.tokens) / self.rate
-
-
 class Server:
     """Answers, breaks and counts."""
 
     def __init__(self, options: Options) -> None:
         self.options = options
-        self.bucket = Bucket(options.rate, options.burst)
+        self.limit = limit_of(options.limit)
         self.workers = asyncio.Semaphore(options.workers) if options.workers else None
         self.asked: Counter[str] = Counter()
         self.paid: Counter[str] = Counter()
@@ -206,11 +188,21 @@ class Server:
             span.ended = time.monotonic()
 
     async def _answer(self, call: Call, body: dict[str, Any], span: Span) -> None:
-        wait = self.bucket.take()
-        fault = "429" if wait else self.fault(span.prompt, span.attempt)
+        now = time.monotonic()
+        if not self.limit.admit(now):
+            span.fate = self.options.refusal
+            await self._refuse(call, span.fate, self.limit.after(now))
+            return
+        try:
+            await self._answer_admitted(call, body, span)
+        finally:
+            self.limit.leave()
+
+    async def _answer_admitted(self, call: Call, body: dict[str, Any], span: Span) -> None:
+        fault = self.fault(span.prompt, span.attempt)
         if fault in UNPAID or fault == "length":
             span.fate = fault
-            await self._refuse(call, fault, wait or 1.0)
+            await self._refuse(call, fault, 1.0)
             return
         if not await self._generate(call, span):
             span.fate = "cancelled"
@@ -271,11 +263,19 @@ class Server:
             said = "This model's maximum context length is 16 tokens."
             await call.say({"error": {"message": said, "code": "context_length_exceeded"}}, 400)
         else:
-            headers = {}
-            if fault in ("429", "503") and self.options.retry_after != "none":
-                whole = self.options.retry_after == "seconds"
-                headers = {"retry-after": str(math.ceil(wait))} if whole else {"retry-after-ms": f"{wait * 1000:.0f}"}
+            headers = self._when(wait) if fault in ("429", "503") else {}
             await call.say({"error": {"message": f"fault {fault}", "code": fault}}, int(fault), **headers)
+
+    def _when(self, wait: float) -> dict[str, str]:
+        """What a refusal says of when to come again."""
+        said = self.options.retry_after
+        if said == "none":
+            return {}
+        if said == "ms":
+            return {"retry-after-ms": f"{wait * 1000:.0f}"}
+        if said == "date":
+            return {"retry-after": formatdate(math.ceil(time.time() + wait), usegmt=True)}
+        return {"retry-after": str(math.ceil(wait)) if said == "seconds" else said}
 
     def fault(self, prompt: str, attempt: int) -> str:
         """What goes wrong with this attempt at this prompt; '' for nothing."""
@@ -365,7 +365,7 @@ def reply_to(prompt: str, words: int = 60) -> str:
 
 async def serve(options: Options) -> None:
     server = Server(options)
-    print(await listen(server.handle), flush=True)
+    print(await listen(server.handle, options.port), flush=True)
     await asyncio.Event().wait()
 
 

@@ -103,7 +103,7 @@ def test_a_client_that_hangs_up_has_still_to_pay():
 
 @pytest.mark.parametrize("retry_after", ["none", "seconds", "ms"])
 def test_a_bucket_admits_its_rate_and_says_when_to_come_again(retry_after):
-    with faulty_server(rate=20, burst=5, retry_after=retry_after) as url:
+    with faulty_server(limit={"kind": "tokens", "rate": 20, "burst": 5}, retry_after=retry_after) as url:
         began = time.monotonic()
         while time.monotonic() < began + 1.5:
             ask(url, "a")

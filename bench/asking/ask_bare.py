@@ -1,7 +1,6 @@
 """The limit: what aiohttp alone can do. N workers over one iterator, kept-alive connections, orjson, nothing stored."""
 
 import asyncio
-import importlib.util
 import json
 import sys
 from pathlib import Path
@@ -36,7 +35,7 @@ async def ask_all(job):
 if __name__ == "__main__":
     job = json.loads(sys.argv[1])
     run = asyncio.run
-    if job["settings"].get("loop") == "uvloop" and importlib.util.find_spec("uvloop"):
+    if job["settings"]["loop"] == "uvloop":
         import uvloop
 
         run = uvloop.run

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import random
@@ -20,11 +19,17 @@ from typing import Any
 
 from bench import peers
 from bench.asking.server import ROOT, server, times_of
-from bench.harness import Contender, Facts, Failed
+from bench.harness import Contender, Facts, Failed, Role
 
 PEERS = ("curator", "data-designer", "distilabel")
 """Fastest first, so that where `--quick` runs out of time it is the best peer that was measured."""
-CLIENTS = ("hornbook", "bare aiohttp", *PEERS)
+CLIENTS = ("hornbook", "bare aiohttp", "bare on uvloop", *PEERS)
+ROLES: dict[str, Role] = {
+    "hornbook": "ours",
+    "bare aiohttp": "limit",
+    "bare on uvloop": "shown",
+    "raw sockets": "shown",
+}
 MAX_TOKENS = 100
 WORDS = ("amber", "basket", "candle", "dragon", "engine", "forest", "garden", "harbor", "island", "jacket", "kettle")
 HERE = Path(__file__).resolve().parent
@@ -33,13 +38,15 @@ SCRIPTS = {
     "curator": HERE / "ask_curator.py",
     "data-designer": HERE / "ask_data_designer.py",
     "bare aiohttp": HERE / "ask_bare.py",
+    "bare on uvloop": HERE / "ask_bare.py",
     "raw sockets": HERE / "ask_raw.py",
 }
 SETTINGS: dict[str, tuple[dict[str, Any], ...]] = {
     "distilabel": ({"batch": 1}, {"batch": 4}, {"batch": 16}, {"batch": 1, "replicas": 2}),
     "curator": ({"concurrency": 1}, {"concurrency": 4}, {"concurrency": 0}),
     "data-designer": ({"buffer": 1000}, {"buffer": 10_000, "tasks": 4096}, {"buffer": 250, "groups": 8}),
-    "bare aiohttp": ({"loop": "asyncio"}, {"loop": "uvloop"}),
+    "bare aiohttp": ({"loop": "asyncio"},),
+    "bare on uvloop": ({"loop": "uvloop"},),
 }
 """What is tried for each; the first is used where nothing is tried (`--quick`). `batch` and `concurrency` are multiples
 of the common concurrency, so that a peer may hold more in flight than ours does if that serves it."""
@@ -112,7 +119,13 @@ def sync_ms(folder: Path) -> float:
 
 def contender(name: str, work: Work, cache: Path, setting: dict[str, Any] | None = None) -> Contender:
     """One that takes turns: each turn is a fresh server, folder and process."""
-    role: Any = {"hornbook": "ours", "bare aiohttp": "limit", "raw sockets": "limit"}.get(name, "peer")
+    roles: dict[str, Role] = {
+        "hornbook": "ours",
+        "bare aiohttp": "limit",
+        "bare on uvloop": "shown",
+        "raw sockets": "shown",
+    }
+    role = roles.get(name, "peer")
     missing = None
     if role == "peer" and peers.python_of(name, cache) is None:
         missing = "not installed: python -m bench --install asking_overhead"
@@ -205,8 +218,6 @@ def best_setting(
     """Try every setting once and keep the fastest (requests/s as the server sees them), with what each gave."""
     tried: list[Facts] = []
     for setting in SETTINGS[name]:
-        if setting.get("loop") == "uvloop" and not _has_uvloop():
-            continue
         try:
             facts = contender(name, work, cache, setting).act(limit)
             tried.append({"setting": setting, **{k: round(facts[k], 3) for k in ("value", "whole", "cpu_ms")}})
@@ -243,7 +254,3 @@ def _command(
 def _last_line(path: Path) -> str:
     lines = [line for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
     return lines[-1].strip()[:200] if lines else ""
-
-
-def _has_uvloop() -> bool:
-    return importlib.util.find_spec("uvloop") is not None

@@ -334,3 +334,43 @@ def test_memory_is_bounded() -> None:
     found = {one.check: one for one in checks.findings(lambda rows: [str(row) for row in rows], lambda rows: {})}
     assert found["duplicates"].count == 6_000
     assert found["duplicates"].examples == ("3000", "3001", "3002")
+
+
+def test_every_finding_says_its_file_and_line(tmp_path: Path) -> None:
+    recipe = """\
+name: linted
+teacher: {use: scripted, rule: story}
+steps:
+  - use: sources.prompts
+    path: prompts.jsonl
+  - use: generate.complete
+    system: |
+      Be kind.
+      You are {persona}.
+    max_tokens: 100
+    watch:
+      - "my.topic"
+      - "*.template"
+      - "my.topic"
+"""
+    rows = good()
+    rows[4]["prompt"] += " It is about {{topic}}."
+    rows.append({"id": "again", "prompt": rows[7]["prompt"]})
+    rows.append({"id": "blank", "messages": [{"role": "user", "content": " "}]})
+    rows.append({"id": "long", "prompt": prompt(random.Random(9), 4_000)})
+    found = linted(tmp_path, rows, "--context", "2048", recipe=recipe)["findings"]
+    assert {one["check"]: one["where"] for one in found} == {
+        "unfilled": "prompts.jsonl:5",
+        "duplicates": "prompts.jsonl:61",
+        "empty": "prompts.jsonl:62",
+        "length": "prompts.jsonl:63",
+        "system": "recipe.yaml:9",
+        "lists": "recipe.yaml:14",
+    }
+    shown = hornbook("lint", "recipe.yaml", "--context", "2048", cwd=tmp_path).stdout
+    assert "where: prompts.jsonl:5" in shown
+
+
+def test_a_list_on_one_line_and_one_in_a_template(tmp_path: Path) -> None:
+    recipe = RECIPE + '    watch: ["a.topic", "b.topic", "a.topic"]\n'
+    assert only(linted(tmp_path, good(), recipe=recipe), "lists")["where"] == "recipe.yaml:9"

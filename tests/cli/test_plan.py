@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from hornbook.engine.pilot import mean_of, wilson
 from hornbook.store.journal import Journal
-from tests.commands import hornbook, last_json
+from tests.commands import hornbook, last_json, write_jsonl
+from tests.faulty_server import counts_of, faulty_server
 
 RECIPE = """\
 name: planned
@@ -129,6 +130,62 @@ def test_a_dead_teacher_fails_the_pilot_but_not_the_plan(folder: Path) -> None:
 def test_budget_is_held_against_the_plan(folder: Path) -> None:
     shown = hornbook("plan", "planned.yaml", "--set", "budget.usd=0.001", cwd=folder)
     assert "the budget of $0.001 will stop it" in shown.stdout
+
+
+BATCHED = """\
+name: planned
+teacher:
+  url: "{url}/v1"
+  model: test
+  batch: {kind}
+  max_tokens: 20
+  price: {{input: 1.0, output: 4.0}}
+steps:
+  - use: sources.prompts
+    path: prompts.jsonl
+  - use: generate.complete
+"""
+
+
+@pytest.mark.parametrize("kind", ["openai", "anthropic"])
+def test_batches_are_planned_at_half_the_price_and_nobody_says_when_they_come(tmp_path: Path, kind: str) -> None:
+    write_jsonl(tmp_path / "prompts.jsonl", [{"id": f"p{n}", "prompt": f"Write story {n}."} for n in range(30)])
+    with faulty_server() as url:
+        (tmp_path / "planned.yaml").write_text(BATCHED.format(url=url, kind=kind), encoding="utf-8")
+        hornbook("plan", "planned.yaml", "--pilot", "10", cwd=tmp_path)
+        assert len(counts_of(url)["asked"]) == 10, "a pilot is asked online"
+        found = planned(tmp_path, "--pilot", "10")
+        online = planned(tmp_path, "--pilot", "10", "--set", "teacher.batch=null")
+        shown = hornbook("plan", "planned.yaml", "--pilot", "10", cwd=tmp_path)
+        assert sum(counts_of(url)["asked"].values()) == 10
+    half, whole = found["steps"][1], online["steps"][1]
+    assert (half["requests"], half["journaled"]) == (20, 10)
+    assert half["usd"] == pytest.approx(whole["usd"] / 2)
+    assert half["intervals"]["usd"] == pytest.approx([bound / 2 for bound in whole["intervals"]["usd"]])
+    assert (half["seconds"], "seconds" in half["intervals"]) == (None, False)
+    assert whole["seconds"] > 0
+    assert found["time_unknown"] == ["generate"]
+    assert any("$0.5 and $2 per million tokens" in said for said in half["says"])
+    assert shown.returncode == 0
+    assert "within a day" in shown.stdout
+
+
+def test_without_a_pilot_a_batch_costs_half_of_what_is_assumed(folder: Path) -> None:
+    server = ["--set", "teacher.url=http://127.0.0.1:9/v1"]
+    online, half = (planned(folder, *server, *more)["steps"][2] for more in ([], ["--set", "teacher.batch=openai"]))
+    assert half["usd"] == pytest.approx(online["usd"] / 2)
+    assert half["usd"] == pytest.approx(50 * 20 * 2 / 1e6)
+    assert (online["seconds"] > 0, half["seconds"]) == (True, None)
+
+
+def test_no_more_is_planned_than_is_wanted(folder: Path) -> None:
+    found = planned(folder, "--set", "generate.want=20")
+    asks, after = found["steps"][2], found["steps"][3]
+    assert (asks["requests"], asks["kept"], after["rows"]) == (20, 20, 20)
+    first = planned(folder, "--set", "generate.want=20", "--pilot", "12")["steps"][2]
+    assert (first["requests"], first["journaled"]) == (8, 12)
+    ran = last_json(hornbook("run", "planned.yaml", "--set", "generate.want=20", "--json", cwd=folder))
+    assert ran["steps"][2]["facts"]["asked"] == 8
 
 
 @given(st.integers(0, 200), st.integers(0, 200))

@@ -132,12 +132,13 @@ async def drive(
     at_once: int = 8,
     api: Callable[[BatchApi], BatchApi] = lambda api: api,
     said: list[str] | None = None,
+    reader: Journal | None = None,
     heard: Callable[[Any], None] = lambda tally: None,
 ) -> Any:
     """Ask in batches, with real parts that tell `point` of everything they do."""
     batching.FIRST_LOOK = 0.05
     point = point or Points()
-    reader = Journal(journal)
+    reader = reader or Journal(journal)
     module = batch_anthropic if kind == "anthropic" else batch_openai
     book, writer = DyingBook(journal), DyingWriter(journal)
     book.point = writer.point = point

@@ -14,12 +14,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hornbook.core.asking import Reply
+from hornbook.core.asking import Reply, Request
 from hornbook.core.errors import BudgetStop, UserError
 from hornbook.engine.budget import Governor, governed, owed
 from hornbook.engine.ledger import NAME, Ledger, Spent, read_spent
 from hornbook.engine.recipe import Budget, check_data
 from hornbook.engine.workspace import Workspace
+from hornbook.engine.worst import MAX_TOKENS, Worst, tokens_of
 from hornbook.teachers.prices import Band, Tariff
 
 USD = st.floats(0, 0.5, allow_nan=False)
@@ -258,3 +259,54 @@ def test_money_cannot_be_capped_where_no_price_is_known(tmp_path):
     free = check_data(data | {"teacher": teacher | {"price": {"input": 0, "output": 0}}}, "r.yaml")
     with governed(workspace, "r", free.budget, free.steps) as governor:
         assert governor.cap_usd == 1
+
+
+def test_a_prompts_estimate_is_never_below_what_tokenizers_make_of_it():
+    """Bytes / 3 of ASCII prose; one token a byte of all else, the most that a tokenizer with byte fallback can make."""
+    for text in (
+        "",
+        "plain words " * 50,
+        "小狐狸和大树" * 40,
+        "Привет, как дела? " * 9,
+        "😀👩\u200d🚀" * 30,
+        "naïve café " * 20,
+    ):
+        ascii_bytes = sum(ord(c) < 128 for c in text)
+        size = len(text.encode())
+        assert tokens_of(text) >= ascii_bytes / 3 + (size - ascii_bytes) - 1e-9
+        assert tokens_of(text) <= max(size, 1)
+
+
+@given(st.text(max_size=300), st.integers(1, 500), st.floats(1.0, 20.0), st.floats(0.1, 20.0))
+def test_what_passed_its_reservation_is_never_reserved_so_low_again(text, bound, more, longer):
+    worst = Worst()
+    request = Request("m", ({"role": "user", "content": text},), params={"max_tokens": bound})
+    prompt, tokens = worst.of(request)
+    reply = Reply("", "x", prompt_tokens=int(prompt * more), completion_tokens=int(tokens * longer))
+    worst.learn(request, reply)
+    again = worst.of(request)
+    assert again[0] >= reply.prompt_tokens
+    assert again[1] >= min(reply.completion_tokens, tokens * longer) - 1
+    assert again[1] >= tokens
+
+
+def test_bounds_under_any_name_schemas_and_none_at_all():
+    message = ({"role": "user", "content": "hi"},)
+    worst = Worst()
+    assert worst.of(Request("m", message, params={"max_completion_tokens": 70}))[1] == 70
+    assert worst.of(Request("m", message))[1] == MAX_TOKENS
+    schema = {"type": "object", "properties": {f"property{n}": {"type": "string"} for n in range(30)}}
+    free, bound = Request("m", message), Request("m", message, schema=schema)
+    assert worst.of(bound)[0] >= worst.of(free)[0] + len(str(schema)) / 4
+    worst.learn(free, Reply("", "x", prompt_tokens=3, completion_tokens=5_000))
+    assert worst.of(free)[1] == 5_000
+
+
+def test_half_a_usage_costs_the_worst_case_or_the_length_of_the_text():
+    tariff = Tariff((Band(0, 100.0, 1000.0, 100.0),))
+    most = (0.05, 60)
+    half = Reply("", "some text", prompt_tokens=10)
+    assert owed(half, most, tariff) == most
+    long = Reply("", "word " * 4_000, prompt_tokens=10)
+    assert owed(long, most, tariff)[1] >= 4_000
+    assert owed(Reply("", "", prompt_tokens=10), most, tariff) == (10 * 100 / 1e6, 10)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import random
 import signal
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -17,7 +19,7 @@ from hypothesis import strategies as st
 
 from hornbook.core.asking import Reply, Request
 from hornbook.core.diversity import Collapse, Pause
-from hornbook.engine.diversity import FLOOR, MOST_GROUPS, Diversity, Watching, groups_of
+from hornbook.engine.diversity import ALL_FIRST, FLOOR, MOST_GROUPS, THEN_EVERY, Diversity, Watching, groups_of
 from hornbook.engine.wanting import WINDOW, Row, Taken, Wanted, spread
 from tests.commands import begin, hornbook, last_json, write_jsonl
 from tests.faulty_server import counts_of, faulty_server, reply_to
@@ -117,7 +119,7 @@ def test_columns_that_name_groups() -> None:
 
 def test_a_group_that_collapses_weighs_less_and_recovers() -> None:
     draw = random.Random(3)
-    diversity = Diversity(Watching(collapse=Collapse(top_opening=0.3)))
+    diversity = Diversity(Watching(want=1, collapse=Collapse(top_opening=0.3)))
     for _ in range(400):
         diversity.look(("t.template=dull",), story(draw, "Once upon a time"))
         diversity.look(("t.template=good",), story(draw))
@@ -312,6 +314,60 @@ def test_bits_are_kept(tmp_path: Path) -> None:
     assert Taken.load(tmp_path / "none.npy") is None
     replies = spread([Reply("a"), Reply("b")], [False, True, True, False])
     assert [reply.error or reply.key for reply in replies] == ["not_wanted", "a", "b", "not_wanted"]
+
+
+# -- what it costs
+
+
+def heard(watching: Watching, many: int, groups: tuple[str, ...] = ()) -> tuple[Diversity, float]:
+    """Replies of 180 words, asked for and heard; and the processor time of one, microseconds."""
+    draw = random.Random(13)
+    replies = [Reply("", " ".join(f"w{draw.randrange(3_000)}" for _ in range(180))) for _ in range(2_000)]
+    requests = [Request("m") for _ in range(many)]
+    diversity = Diversity(watching)
+    diversity.look((), "so that tables are made before the clock runs")
+    began = time.process_time()
+    for n, request in enumerate(requests):
+        diversity.asked(request, groups)
+        diversity.seen(request, replies[n % 2_000])
+    diversity.settle()
+    return diversity, (time.process_time() - began) / many * 1e6
+
+
+def test_watching_costs_a_reply_less_than_15_microseconds() -> None:
+    """Where nothing hangs on it; the best of three turns of 20,000 replies."""
+    assert min(heard(Watching(), 20_000)[1] for _ in range(3)) < 15
+
+
+def test_many_replies_are_sampled_where_nothing_hangs_on_it_and_all_are_counted() -> None:
+    facts = heard(Watching(), 9_000, ("a.topic=x",))[0].facts()
+    assert (facts["replies"], facts["groups"]["a.topic=x"]["replies"]) == (9_001, 9_000)
+    assert facts["looked_at"] == ALL_FIRST + 9_001 // THEN_EVERY - ALL_FIRST // THEN_EVERY
+    for steered in (Watching(want=9_500), Watching(pause=Pause(top_opening=0.9))):
+        facts = heard(steered, 2_000)[0].facts()
+        assert facts["looked_at"] == facts["replies"] == 2_001
+
+
+def test_a_sample_tells_the_shares_of_all() -> None:
+    draw, diversity = random.Random(14), Diversity(Watching())
+    for _ in range(12_000):
+        diversity.look((), story(draw, "Once upon a time" if draw.random() < 0.4 else ""))
+    facts = diversity.facts()
+    assert facts["openings"][0]["share"] == pytest.approx(0.4, abs=0.05)
+
+
+def test_a_run_loads_no_compiler(here: Path) -> None:
+    """Numba takes half a second and 90 MB: the process that asks does without."""
+    code = (
+        "import sys; from hornbook.cli.main import main; sys.argv = ['hornbook', 'run', 'recipe.yaml', *sys.argv[1:]]"
+    )
+    code += "\ntry: main()\nfinally: print('loaded', 'numba' in sys.modules)"
+    for change in ([], ["--set", "generate.want=100", "--set", "name=other"]):
+        done = subprocess.run(
+            [sys.executable, "-c", code, *change], cwd=here, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        assert "loaded False" in done.stdout
 
 
 # -- real runs

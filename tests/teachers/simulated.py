@@ -5,71 +5,11 @@ from __future__ import annotations
 import heapq
 import math
 import random
-from collections import deque
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from hornbook.teachers.ends import Ends
-
-
-class Limit(Protocol):
-    """What a server lets in."""
-
-    def admit(self, now: float) -> bool: ...
-
-    def after(self, now: float) -> float: ...
-
-
-class Tokens:
-    """A token bucket: `rate` requests a second, `burst` at once."""
-
-    def __init__(self, rate: float, burst: float) -> None:
-        self.rate, self.burst, self.there, self.at = rate, burst, burst, 0.0
-
-    def admit(self, now: float) -> bool:
-        self.there = min(self.burst, self.there + (now - self.at) * self.rate)
-        self.at = now
-        if self.there < 1:
-            return False
-        self.there -= 1
-        return True
-
-    def after(self, now: float) -> float:
-        return (1 - self.there) / self.rate
-
-
-class Window:
-    """So many requests in each window of seconds."""
-
-    def __init__(self, many: int, seconds: float) -> None:
-        self.many, self.seconds, self.number, self.used = many, seconds, -1, 0
-
-    def admit(self, now: float) -> bool:
-        if int(now / self.seconds) != self.number:
-            self.number, self.used = int(now / self.seconds), 0
-        self.used += 1
-        return self.used <= self.many
-
-    def after(self, now: float) -> float:
-        return (self.number + 1) * self.seconds - now
-
-
-class Sliding:
-    """So many requests in any window of seconds."""
-
-    def __init__(self, many: int, seconds: float) -> None:
-        self.many, self.seconds, self.times = many, seconds, deque[float]()
-
-    def admit(self, now: float) -> bool:
-        while self.times and self.times[0] <= now - self.seconds:
-            self.times.popleft()
-        if len(self.times) >= self.many:
-            return False
-        self.times.append(now)
-        return True
-
-    def after(self, now: float) -> float:
-        return self.times[0] + self.seconds - now
+from tests.faulty_limits import Limit
 
 
 @dataclass
@@ -151,6 +91,7 @@ def simulate(
             continue
         end.back()
         if what == "good":
+            limit.leave()
             story.good += 1
             end.replied(now)
         else:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from hornbook.teachers.ends import CUT, FIRST, OPEN_AFTER, RAISE_AFTER, End, Ends
 from hornbook.teachers.pace import Bucket, Pace, hint_of, seconds_of
-from tests.teachers.simulated import Sliding, Tokens, Window, simulate
+from tests.faulty_limits import Moody, Sliding, Tokens, Window
+from tests.teachers.simulated import simulate
 
 RATE = 20
 
@@ -35,6 +36,15 @@ def test_an_allowance_of_a_minute_is_used_up_and_waited_for(latency, tell):
     story = simulate(Window(1200, 60.0), seconds=299, latency=latency, tell=tell)
     assert story.good >= 0.9 * 20 * (story.seconds - 1.5 * latency)
     assert story.wasted < 0.05
+
+
+@pytest.mark.parametrize("share", [0.005, 0.02, 0.1])
+def test_a_server_that_refuses_some_whatever_the_rate_is_asked_at_full_rate(share):
+    """Slowing down at every refusal would end at one request a minute."""
+    story = simulate(Moody(share), seconds=400, latency=0.1, concurrency=64)
+    last = sum(at > 300 for at in story.arrivals)
+    assert last >= 0.5 * 64 / 0.1 * 100
+    assert story.wasted < 1.5 * share + 0.02
 
 
 def test_a_limit_that_is_raised_is_found_again():

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 import time
+from collections import Counter
+from contextlib import ExitStack
+from email.utils import formatdate
 from itertools import pairwise
 
 import pytest
@@ -14,11 +18,12 @@ from hornbook.core.errors import HornbookError
 from hornbook.teachers import ends, gate
 from hornbook.teachers.openai import OpenAI
 from hornbook.teachers.spec import TeacherSpec
+from tests.commands import begin, write_jsonl
+from tests.faulty_server import counts_of, faulty_server, spans_of, totals_of
 from tests.teachers.serving import chat, response, serving
 
 MODELS = response(200, {"data": [{"id": "m"}]})
 GOOD = response(200, chat("hi"))
-BUSY = response(429, {"error": {"message": "too many"}}, Retry_After="1")
 
 
 def request(n: int) -> Request:
@@ -63,14 +68,21 @@ def test_a_slow_server_gets_less_and_none_is_idle():
     assert len(fast.posts()) > 2 * len(slow.posts()) > 0
 
 
-def test_a_server_that_says_no_rests_and_the_other_works_on():
+def busy(form: str) -> bytes:
+    """A refusal for a second or a little more, in one of the two forms of RFC 9110."""
+    said = "1" if form == "seconds" else formatdate(math.ceil(time.time() + 1), usegmt=True)
+    return response(429, {"error": {"message": "too many"}}, Retry_After=said)
+
+
+@pytest.mark.parametrize("form", ["seconds", "date"])
+def test_a_server_that_says_no_rests_and_the_other_works_on(form):
     seen: list[float] = []
 
     def first(call):
         if call.path.endswith("/models"):
             return [MODELS]
         seen.append(time.monotonic())
-        return [BUSY]
+        return [busy(form)]
 
     with serving(first) as strict, serving(handler(0.01, GOOD)) as free:
 
@@ -206,3 +218,121 @@ def test_a_request_that_is_given_up_while_it_waits_blocks_nobody():
 
         assert asyncio.run(main()) == [False] + [True] * 5 + [False] * 4
     assert len(server.posts()) == 5
+
+
+# -- servers in processes of their own
+
+
+def spread(urls: list[str], spec: dict[str, object], numbers, at_once: int) -> tuple[list[str], list[str]]:
+    """Ask all, of several real servers; what came, and what was said meanwhile."""
+    lines: list[str] = []
+
+    async def main():
+        teacher = TeacherSpec(urls=tuple(f"{url}/v1" for url in urls), model="test", concurrency=at_once, **spec)
+        async with OpenAI(teacher, lines.append) as opened:
+            return await ask(opened, numbers, at_once)
+
+    return asyncio.run(main()), lines
+
+
+def test_three_processes_share_the_load_by_how_fast_they_are():
+    with ExitStack() as stack:
+        urls = [stack.enter_context(faulty_server(latency=seconds, log=True)) for seconds in (0.05, 0.05, 0.2)]
+        found, _ = spread(urls, {}, range(400), 24)
+        paid = [totals_of(url)["paid"] for url in urls]
+        most = [totals_of(url)["most"] for url in urls]
+    assert found == ["good"] * 400
+    assert sum(paid) == 400
+    assert min(paid[:2]) > 2.5 * paid[2] > 0, paid
+    assert max(most) <= 1.5 * 24 / 3 + 1, "each had a third in flight"
+
+
+def test_one_that_dies_is_left_alone_and_asked_again_when_it_is_back(monkeypatch):
+    for name, seconds in (("OPEN_SECONDS", 0.2), ("FIRST_REST", 0.5), ("SOUR", 0.5)):
+        monkeypatch.setattr(ends, name, seconds)
+    with ExitStack() as stack:
+        one = stack.enter_context(faulty_server(latency=0.1, log=True))
+        dying = ExitStack()
+        two = dying.enter_context(faulty_server(latency=0.1, log=True))
+        port = int(two.rsplit(":", 1)[1])
+        before: list[int] = []
+
+        def die_and_return() -> None:
+            before.append(totals_of(two)["paid"])
+            dying.close()
+            time.sleep(1.5)
+            stack.enter_context(faulty_server(latency=0.1, log=True, port=port))
+
+        timer = threading.Timer(1.0, die_and_return)
+        timer.start()
+        found, lines = spread([one, two], {}, range(900), 16)
+        timer.join()
+        first, second = totals_of(one), totals_of(two)
+    lost = found.count("transport")
+    assert found.count("good") + lost == 900
+    assert lost <= 8 + 2 * ends.OPEN_AFTER, "what was in flight, and what it took to see that it is dead"
+    assert before[0] > 20
+    assert second["paid"] > 50, "it works again"
+    assert first["paid"] > second["paid"]
+    assert any(f"{two}/v1 answers again" in line for line in lines)
+
+
+def test_a_limit_of_tokens_is_kept_as_the_servers_see_it():
+    with faulty_server(log=True) as url:
+        began = time.monotonic()
+        found, _ = spread([url], {"tpm": 6000}, range(15), 15)
+        took = time.monotonic() - began
+        spans = spans_of(url)
+    size = len('{"model":"test","messages":[{"role":"user","content":"10"}],"max_tokens":5}') / 4 + 5
+    assert found == ["good"] * 15
+    assert (15 * size - 100) / 100 * 0.9 <= took <= (15 * size - 100) / 100 + 3
+    for first, later in zip(spans, spans[8:], strict=False):
+        assert 8 * size <= 100 + 100 * (later.arrived - first.arrived) * 1.1 + size
+
+
+RECIPE = """\
+name: servers
+teacher: {urls_file: servers.txt, model: test, concurrency: 8}
+steps:
+  - use: sources.prompts
+    path: prompts.jsonl
+  - use: generate.complete
+    max_tokens: 20
+"""
+
+
+def test_servers_come_and_go_while_a_run_is_under_way(tmp_path):
+    """As a cluster's jobs do: the file is appended to, later rewritten without the first."""
+
+    def until(url: str, many: int) -> None:
+        end = time.monotonic() + 40
+        while totals_of(url)["paid"] < many:
+            assert time.monotonic() < end, f"{url} was not asked"
+            time.sleep(0.05)
+
+    write_jsonl(tmp_path / "prompts.jsonl", [{"id": f"p{n}", "prompt": f"Write story {n}."} for n in range(300)])
+    (tmp_path / "recipe.yaml").write_text(RECIPE, encoding="utf-8")
+    file = tmp_path / "servers.txt"
+    with faulty_server(latency=0.15, log=True) as one, faulty_server(latency=0.15, log=True) as two:
+        child = begin("run", "recipe.yaml", "--json", cwd=tmp_path)
+        try:
+            time.sleep(1)
+            file.write_text(f"{one}/v1\n", encoding="utf-8")
+            until(one, 20)
+            with file.open("a", encoding="utf-8") as more:
+                more.write(f"{two}/v1\n")
+            until(two, 20)
+            other = tmp_path / "other.txt"
+            other.write_text(f"{two}/v1\n", encoding="utf-8")
+            other.replace(file)
+            gone = time.monotonic()
+            out, said = child.communicate(timeout=60)
+        finally:
+            child.kill()
+            child.wait()
+        late = [span for span in spans_of(one) if span.arrived > gone + gate.LOOK_SECONDS + 0.5]
+        paid = counts_of(one)["paid"] + counts_of(two)["paid"]
+    assert child.returncode == 0, said
+    assert out
+    assert not late, "the one that has gone is asked no more"
+    assert paid == Counter(f"Write story {n}." for n in range(300)), "each was paid once, wherever"

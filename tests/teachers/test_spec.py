@@ -50,6 +50,15 @@ def test_the_page_has_every_key_with_what_it_does():
             assert rows[name].split(" | ")[2].strip('`"') == str(field.default), name
 
 
+def test_a_pilot_of_a_batch_has_the_key_of_the_provider_it_asks():
+    assert TeacherSpec(batch="anthropic", model="m").online().key_env == "ANTHROPIC_API_KEY"
+    assert TeacherSpec(batch="anthropic", model="m").addresses() == ("https://api.anthropic.com/v1",)
+    assert TeacherSpec(batch="anthropic", model="m", key_env="MINE").online().key_env == "MINE"
+    for other in ({"batch": "openai"}, {"batch": "anthropic", "url": "https://h/v1"}, {"url": "https://h/v1"}):
+        assert TeacherSpec(model="m", **other).online().key_env == ""
+    assert "ANTHROPIC_API_KEY" in (TeacherSpec.model_fields["key_env"].description or "")
+
+
 def test_every_sampling_parameter_is_a_knob():
     assert set(SAMPLING) <= TeacherSpec.model_fields.keys()
 

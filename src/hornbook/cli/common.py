@@ -57,6 +57,21 @@ def cache_folder() -> Path:
     return default_cache()
 
 
+def journal_folder(runs: Path) -> Path:
+    """The journal's folder.
+
+    Raises:
+        UserError: there is none.
+    """
+    from hornbook.core.errors import UserError
+    from hornbook.engine.workspace import Workspace
+
+    folder = Workspace(runs).journal
+    if not folder.is_dir():
+        raise UserError("there is no journal", where=str(folder), fix="--runs DIR: the folder of the runs")
+    return folder
+
+
 def executor(workers: int | None) -> Any:
     """A pool as wide as what this process may use of the machine, or as asked."""
     import os

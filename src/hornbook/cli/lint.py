@@ -94,6 +94,8 @@ def _show(name: str, linted: Linted) -> None:
         out.print()
         for one in linted.findings:
             indented(out, f"{one.level}: {line(one.what, 200)}", 0, "red" if one.level == "error" else "")
+            if one.where:
+                indented(out, f"where: {line(one.where, 300)}", 2)
             for example in one.examples:
                 indented(out, line(example, 200), 4, "dim")
             indented(out, f"fix: {one.fix}", 2)

@@ -19,7 +19,7 @@ COMMANDS = {
     "lint": "what is wrong with a recipe's prompts, before a cent is spent",
     "look": "what a run holds: the funnel, its cost, documents",
     "why": "one document's whole history through a run",
-    "journal": "what was asked and answered: stats, verify, compact, export, redrive",
+    "journal": "what was asked and answered: stats, verify, compact, export, redrive, batches",
     "step": "run one stage alone on files",
     "stages": "the stages there are, their knobs and sources",
     "new": "write the three files of a new stage",

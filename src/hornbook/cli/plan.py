@@ -23,8 +23,8 @@ from hornbook.cli.completing import recipe_names
 
 if TYPE_CHECKING:
     from hornbook.engine.events import Event
+    from hornbook.engine.forecast import Forecast
     from hornbook.engine.pilot import Pilot
-    from hornbook.engine.plan import Forecast
     from hornbook.engine.recipe import Recipe
 
 
@@ -153,12 +153,14 @@ def _whole(f: Forecast, told: Pilot) -> str:
     """All requests that are left, with intervals."""
     from hornbook.cli.meter import money, spell
 
-    ends = {name: (low, high) for name, (low, high) in f.intervals.items()}
-    seconds, usd, tokens = ends["seconds"], ends["usd"], ends["tokens"]
+    usd, tokens, seconds = f.intervals["usd"], f.intervals["tokens"], f.intervals.get("seconds")
     cost = f", {money(f.usd or 0.0)} ({money(usd[0])}–{money(usd[1])})" if f.usd else ""
+    time = f", {spell(f.seconds or 0.0)} ({spell(seconds[0])}–{spell(seconds[1])})" if seconds else ""
+    kept = f.intervals.get("kept")
+    docs = f", {f.kept or 0:,} documents of {f.rows or 0:,} ({kept[0]:,.0f}–{kept[1]:,.0f})" if kept else ""
     return (
         f"the other {f.requests:,} of {told.step}: {f.tokens or 0:,} reply tokens ({tokens[0]:,.0f}–{tokens[1]:,.0f})"
-        f"{cost}, {spell(f.seconds or 0.0)} ({spell(seconds[0])}–{spell(seconds[1])}); 90 % intervals"
+        f"{cost}{time}{docs}; 90 % intervals"
     )
 
 

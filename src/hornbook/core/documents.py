@@ -2,7 +2,8 @@
 
 A document is a row with `id` (string, unique in a run), `text` (string) and `origin` (string: where
 it came from, with its place). Marks are further columns named `folder.name` (`quality.score`).
-A prompt is a row with `id` and `prompt` (string) or `messages` (JSON string of chat messages).
+A prompt is a row with `id` and `prompt` (string) or `messages` (JSON string of chat messages), and where several
+replies to one prompt are wanted `sample` (integer: which of them).
 A drop is the whole row plus `reason` and `evidence`.
 """
 
@@ -11,7 +12,7 @@ from __future__ import annotations
 import pyarrow as pa
 
 ID, TEXT, ORIGIN = "id", "text", "origin"
-PROMPT, MESSAGES = "prompt", "messages"
+PROMPT, MESSAGES, SAMPLE = "prompt", "messages", "sample"
 REASON, EVIDENCE = "reason", "evidence"
 
 PIECE_ROWS = 4096

@@ -23,7 +23,7 @@ from hornbook.engine.drafts import Desk, Hold, Reads, Writes
 from hornbook.engine.fetching import Fetching
 from hornbook.store.intents import Book, Intent
 from hornbook.teachers.batches import Batch, open_batches
-from hornbook.teachers.prices import tariff_of
+from hornbook.teachers.prices import tariff_as_asked
 from hornbook.teachers.spec import TeacherSpec
 from hornbook.teachers.wire import Busy
 
@@ -264,8 +264,8 @@ class Batcher:
         return HornbookError(
             f"the provider does not give batch {intent.batch} with {intent.count:,} requests: {error.detail}",
             where=str(self.desk.book.folder),
-            fix="ask with the key and project that submitted it; where it is gone for good, docs/batches.md says how "
-            f"to forget {intent.client}",
+            fix="ask with the key and project that submitted it; where it is gone for good: "
+            f"hornbook journal batches --forget {intent.client}",
         )
 
     def _tell(self, began: float) -> None:
@@ -308,7 +308,7 @@ async def ask_in_batches(
     """
     with Book(journal) as book:
         async with open_batches(spec) as api:
-            desk = Desk(api, book, reader, writer, governor, tariff_of(spec).batched(), say)
+            desk = Desk(api, book, reader, writer, governor, tariff_as_asked(spec), say)
             for requests in passes:
                 before = -1
                 while desk.tally.answered != before:

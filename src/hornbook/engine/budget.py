@@ -18,6 +18,9 @@ from hornbook.teachers.prices import Tariff, must_be_known
 Reservation = tuple[float, int]
 """The worst case of one request: US dollars and tokens."""
 
+BYTES_WRITTEN = 4.0
+"""Of a token, in a reply whose server did not count it (help.openai.com: 4 characters of English)."""
+
 ROUNDING = 1e-9
 """Share of a cap that sums of floating-point prices may be off."""
 
@@ -82,6 +85,16 @@ class Governor:
             self._asking, self._rate = self._asking - 1, (self._rate - hour if self._asking > 1 else 0.0)
             self._note()
 
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """What changes inside is kept once, at the end: nothing reserved here may be sent before that."""
+        keep, self._keep = self._keep, None
+        try:
+            yield
+        finally:
+            self._keep = keep
+            self._note()
+
     def reserve(self, usd: float, tokens: int, *, kept: bool = False) -> None:
         """Set aside the worst case of one request, or of one batch.
 
@@ -94,13 +107,14 @@ class Governor:
         """
         if (name := self._full(usd, tokens)) is not None:
             raise self._stop(name, usd, tokens)
-        self.reserved_usd += usd
-        self.reserved_tokens += tokens
-        self.in_flight += 1
-        if kept:
-            self._kept_usd += usd
-            self._kept_tokens += tokens
-        self._note()
+        self._set_aside(usd, tokens, kept)
+
+    def fits(self, usd: float, tokens: int) -> bool:
+        """Set aside the worst case of one request where that can be done at once, behind nobody that waits."""
+        if self._waiting or self._full(usd, tokens) is not None:
+            return False
+        self._set_aside(usd, tokens)
+        return True
 
     async def admit(self, usd: float, tokens: int) -> None:
         """Set aside the worst case of one request, if need be after others have settled.
@@ -137,6 +151,11 @@ class Governor:
         self._note()
         self._wake()
 
+    def pay(self, part: Reservation, usd: float, tokens: int, *, kept: bool = False) -> None:
+        """Replace a part of a reservation by what was spent of it; the rest is still in flight."""
+        self.in_flight += 1
+        self.settle(part, usd, tokens, kept=kept)
+
     def lose(self, reserved: Reservation) -> None:
         """A request was left while in flight: it may have been paid for, so it counts as the worst case."""
         self.unsure_usd += reserved[0]
@@ -147,6 +166,15 @@ class Governor:
         self._pass()
         lost_usd, lost_tokens = max(0.0, self.reserved_usd - self._kept_usd), self.reserved_tokens - self._kept_tokens
         return Spent(self._usd, self.tokens, self._hours, lost_usd, lost_tokens, self.unsure_usd)
+
+    def _set_aside(self, usd: float, tokens: int, kept: bool = False) -> None:
+        self.reserved_usd += usd
+        self.reserved_tokens += tokens
+        self.in_flight += 1
+        if kept:
+            self._kept_usd += usd
+            self._kept_tokens += tokens
+        self._note()
 
     def _wake(self) -> None:
         """Let the first that waits look again; it wakes the next where it fits, or where nothing can."""
@@ -227,10 +255,13 @@ def governed(workspace: Workspace, name: str, budget: Budget, steps: Sequence[St
 
 
 def owed(reply: Reply, reserved: Reservation, tariff: Tariff) -> Reservation:
-    """What a reply cost: as its server counted, or the worst case where it counted nothing.
+    """What a reply cost: as its server counted, or the worst case where it did not count all of it.
 
-    A server that says no usage (or something that is no reply at all) may have written to the last token.
+    A server that says no usage (or half of one, or something that is no reply at all) may have written to the last
+    token; where the text is longer than that, its length counts.
     """
-    if reply.prompt_tokens or reply.completion_tokens:
+    if reply.prompt_tokens and (reply.completion_tokens or not reply.text):
         return tariff.of_reply(reply), reply.prompt_tokens + reply.completion_tokens
-    return reserved
+    written = max(reply.completion_tokens, int(len(reply.text.encode("utf-8", "replace")) / BYTES_WRITTEN))
+    usd = tariff.of(reply.prompt_tokens, written, reply.cached_tokens)
+    return max(reserved[0], usd), max(reserved[1], reply.prompt_tokens + written)

@@ -1,7 +1,9 @@
 """Diversity while it runs: what the replies are like, overall and by group, and what follows from it.
 
 Replies are looked at some at a time, in the order in which they come, so the cost of a reply is small and
-the state depends on that order alone. Memory is bounded whatever the number of replies.
+the state depends on that order alone. Memory is bounded whatever the number of replies. Where nothing depends
+on it (no number of replies is wanted, nothing can pause the run) a long run's later replies are sampled. All
+of it is numpy: the process that asks loads no compiler.
 """
 
 from __future__ import annotations
@@ -18,12 +20,17 @@ from hornbook.core.asking import Reply, Request
 from hornbook.core.diversity import GROUPS, Collapse, Pause
 from hornbook.core.errors import HornbookError
 from hornbook.core.stage import Stage
-from hornbook.kernels.sketches import Distinct, Lengths, SpaceSaving, entropy
+from hornbook.kernels.glance import Recent, glance
+from hornbook.kernels.sketches import Distinct, Lengths, SpaceSaving, entropy, ranked
 
 AT_A_TIME = 32
 OPENING_WORDS = 3
 """As `quality.openings` counts them."""
 LONGEST_OPENING = 256
+ALL_FIRST, THEN_EVERY = 1024, 8
+"""Replies that are all looked at, and of how many later ones one is: 1,024 and more tell a share within 3 points
+(two standard errors of a share of 1/2), so the later ones serve to see a change."""
+GROUP_BITS = 10
 LONGEST_VALUE = 100
 ALIKE = 0.7
 """Estimated Jaccard similarity of word 5-grams from which a reply repeats an earlier one (datatrove: 0.72)."""
@@ -95,9 +102,9 @@ class _Group:
     """One group: sketches of all its replies, and the last ones exactly."""
 
     def __init__(self) -> None:
-        self.replies = self.repeats = self.pairs = 0
+        self.looked = self.repeats = self.pairs = 0
         self.openings = SpaceSaving(32)
-        self.distinct = Distinct(10)
+        self.distinct = Distinct(GROUP_BITS)
         self.recent: deque[tuple[str, bool]] = deque(maxlen=RECENT)
         self.weight = 1.0
 
@@ -112,13 +119,14 @@ class _Group:
         else:
             self.weight = min(1.0, self.weight / STEP)
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self, replies: int) -> dict[str, Any]:
+        """For the manifest; `replies` are all of the group."""
         top = self.openings.top(1)
         return {
-            "replies": self.replies,
+            "replies": replies,
             "top_opening": top[0].item if top else "",
             "top_share": round((top[0].count - top[0].error) / self.openings.total, 4) if top else 0.0,
-            "repeats": round(self.repeats / max(1, self.replies), 4),
+            "repeats": round(self.repeats / max(1, self.looked), 4),
             "distinct_2": _share(self.distinct.estimate(), self.pairs),
             "weight": round(self.weight, 4),
         }
@@ -132,25 +140,29 @@ class Diversity:
     """
 
     def __init__(self, watching: Watching) -> None:
-        from hornbook.kernels.minhash import Earlier
-
         self.watching = watching
         self.stop: HornbookError | None = None
         """Set when the run is to pause: nothing more should be asked."""
-        self.heard = self.repeats = 0
+        self.replies = self.heard = self.repeats = 0
+        """Replies of use; of them looked at; of those like an earlier one."""
+        self.steers = watching.want is not None or watching.pause is not None
+        """Whether what is asked next depends on what was heard: then every reply is looked at."""
         self.openings = SpaceSaving(512)
         self.distinct = {n: Distinct(14) for n in (1, 2, 3)}
         self.runs = dict.fromkeys((1, 2, 3), 0)
         self.words = Lengths()
         self.groups: dict[str, _Group] = {}
-        self.coverage: dict[str, dict[str, int]] = {}
-        self._earlier = Earlier()
+        self._met: dict[str, int] = {}
+        self._values: dict[str, int] = {}
+        self._recent = Recent()
         self._noted = 0, ""
         self._waiting: list[tuple[Groups, str]] = []
         self._open: OrderedDict[int, tuple[Request, Groups]] = OrderedDict()
 
     def asked(self, request: Request, groups: Groups) -> None:
         """Remember a request's groups until its reply is there."""
+        if not groups:
+            return
         self._open[id(request)] = request, groups
         if len(self._open) > MOST_OPEN:
             self._open.popitem(last=False)
@@ -162,6 +174,11 @@ class Diversity:
 
     def look(self, groups: Groups, text: str) -> None:
         """Hear a reply of use."""
+        self.replies += 1
+        for group in groups:
+            self._cover(group)
+        if self.replies > ALL_FIRST and self.replies % THEN_EVERY and not self.steers:
+            return
         self._waiting.append((groups, text))
         if len(self._waiting) >= AT_A_TIME:
             self.settle()
@@ -184,41 +201,33 @@ class Diversity:
         return max(FLOOR, product)
 
     def _measure(self, groups: list[Groups], texts: list[str]) -> None:
-        import pyarrow as pa
-
-        from hornbook.kernels import minhash
-        from hornbook.kernels.words import normalise
-        from hornbook.kernels.words import texts as buffers
-        from hornbook.kernels.words import words as read
-
-        column = pa.array([text.encode("utf-8", "replace").decode() for text in texts], pa.large_string())
-        words = read(*buffers(column))
-        shared = {"most_words": OPENING_WORDS, "most_bytes": LONGEST_OPENING}
-        openings = normalise(column, "words", **shared).to_pylist()
-        alike, _ = self._earlier.see(minhash.signatures(*minhash.shingles(words)))
-        repeats = (alike >= ALIKE).tolist()
+        read = glance(texts, OPENING_WORDS, LONGEST_OPENING)
+        openings = read.openings
+        repeats = [alike >= ALIKE for alike in self._recent.see(read)]
         self.heard += len(texts)
         self.repeats += sum(repeats)
         self.openings.add(openings)
-        self.words.add(np.diff(words.offsets).tolist())
-        pairs, edges = minhash.shingles(words, 2, short=False)
+        self.words.add(np.diff(read.offsets).tolist())
+        pairs, edges = read.runs(2)
         for n, sketch in self.distinct.items():
-            found = pairs if n == 2 else minhash.shingles(words, n, short=False)[0]
+            found = pairs if n == 2 else read.words if n == 1 else read.runs(n)[0]
             sketch.add(found)
             self.runs[n] += found.size
+        if not any(groups):
+            return
+        where, ranks = ranked(pairs, GROUP_BITS)
         touched: dict[str, _Group] = {}
         for at, names in enumerate(groups):
+            own = slice(int(edges[at]), int(edges[at + 1]))
             for name in names:
-                self._cover(name)
                 group = self._group(name)
                 if group is None:
                     continue
-                own = pairs[edges[at] : edges[at + 1]]
-                group.replies += 1
+                group.looked += 1
                 group.repeats += repeats[at]
-                group.pairs += own.size
+                group.pairs += own.stop - own.start
                 group.openings.add([openings[at]])
-                group.distinct.add(own)
+                group.distinct.put(where[own], ranks[own])
                 group.recent.append((openings[at], repeats[at]))
                 touched[name] = group
         for group in touched.values():
@@ -231,13 +240,18 @@ class Diversity:
         return known
 
     def _cover(self, name: str) -> None:
-        column, _, value = name.partition("=")
-        values = self.coverage.setdefault(column, {})
-        if value in values or len(values) < MOST_VALUES:
-            values[value] = values.get(value, 0) + 1
+        """Count a group's reply; of each column the first `MOST_VALUES` values."""
+        if name in self._met:
+            self._met[name] += 1
+            return
+        column = name.partition("=")[0]
+        many = self._values.get(column, 0)
+        if many < MOST_VALUES:
+            self._values[column] = many + 1
+            self._met[name] = 1
 
     def measures(self) -> dict[str, float]:
-        """The four measures that a pause looks at, over all replies so far."""
+        """The four measures that a pause looks at, over all replies that were looked at so far."""
         top = self.openings.top(1)
         return {
             "top_opening": (top[0].count - top[0].error) / self.openings.total if top else 0.0,
@@ -279,10 +293,11 @@ class Diversity:
     def facts(self) -> dict[str, Any]:
         """For the manifest."""
         self.settle()
-        names = sorted(self.groups, key=lambda name: (-self.groups[name].replies, name))[:SHOWN_GROUPS]
+        names = sorted(self.groups, key=lambda name: (-self._met.get(name, 0), name))[:SHOWN_GROUPS]
         distance, chance = self.words.drift()
         return {
-            "replies": self.heard,
+            "replies": self.replies,
+            "looked_at": self.heard,
             "novelty": round(1 - self.repeats / max(1, self.heard), 4),
             "openings": [
                 {"opening": one.item, "count": one.count, "error": one.error, "share": _share(one.count, self.heard)}
@@ -291,14 +306,21 @@ class Diversity:
             "distinct": {str(n): _share(sketch.estimate(), self.runs[n]) for n, sketch in self.distinct.items()},
             "words": {f"p{round(100 * q)}": round(self.words.quantile(q), 1) for q in (0.1, 0.5, 0.9)},
             "drift": {"distance": round(distance, 4), "chance": round(chance, 4)},
-            "coverage": {name: _covered(values) for name, values in sorted(self.coverage.items())},
-            "groups": {name: self.groups[name].facts() for name in names},
+            "coverage": {name: _covered(values) for name, values in sorted(self._columns().items())},
+            "groups": {name: self.groups[name].facts(self._met.get(name, 0)) for name in names},
         }
 
+    def _columns(self) -> dict[str, list[int]]:
+        """How often each value of each column was met."""
+        found: dict[str, list[int]] = {}
+        for name, many in self._met.items():
+            found.setdefault(name.partition("=")[0], []).append(many)
+        return found
 
-def _covered(values: Mapping[str, int]) -> dict[str, Any]:
+
+def _covered(values: Sequence[int]) -> dict[str, Any]:
     """How many values of a column were met, and how evenly: entropy over the most it could be."""
-    bits = entropy(values.values())
+    bits = entropy(values)
     even = bits / float(np.log2(len(values))) if len(values) > 1 else 1.0
     return {"values": len(values), "entropy": round(bits, 4), "evenness": round(even, 4)}
 

@@ -8,12 +8,10 @@ from pathlib import Path
 from hornbook.core.asking import Request
 from hornbook.core.errors import BudgetStop, UserError
 from hornbook.engine.drafts import CLIENT_LENGTH, PIECE, Desk, Draft, Hold, pieces, renamed
+from hornbook.engine.worst import Worst
 from hornbook.store.intents import FOLDER, Intent, any_open, in_batches
 from hornbook.store.journal import Batch as Records
 from hornbook.teachers.batches import custom_id
-
-CHARACTERS_PER_TOKEN = 3.0
-"""A low estimate for English, so that reservations are not too small; as `engine.asking` has it."""
 
 
 class Drafting:
@@ -28,6 +26,7 @@ class Drafting:
         self.stop: BudgetStop | None = None
         """Set where the budget had no room and nothing was under way that could make any."""
         self._full: BudgetStop | None = None
+        self._worst = Worst()
         self._open: dict[str, Draft] = {}
         self._intents: list[tuple[str, bytes]] = []
 
@@ -76,8 +75,7 @@ class Drafting:
 
     def _room(self, route: str, request: Request) -> bool:
         """Reserve what one request may cost."""
-        letters = len(request.prompt) + sum(len(str(m.get("content", ""))) for m in request.messages)
-        prompt, tokens = int(letters / CHARACTERS_PER_TOKEN) + 16, int(request.params.get("max_tokens", 512))
+        prompt, tokens = self._worst.of(request)
         draft = self._open.get(route)
         hold = Hold(self.desk.governor) if draft is None else draft.hold
         try:

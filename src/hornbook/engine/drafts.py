@@ -44,7 +44,10 @@ class Writes(Protocol):
 
 
 class Hold:
-    """What a batch has reserved of the budget: one reservation that grows.
+    """What a batch has reserved of the budget: one reservation that grows, and is spent reply by reply.
+
+    It is `kept`: where this process dies the next reserves it again, from the book, while the batch is open. So
+    nothing is lost by a death, and nothing counts twice.
 
     Args:
         governor: the budget.
@@ -64,7 +67,7 @@ class Hold:
         held = before or (0.0, 0)
         self.free()
         try:
-            self._governor.reserve(held[0] + usd, held[1] + tokens)
+            self._governor.reserve(held[0] + usd, held[1] + tokens, kept=True)
         except BudgetStop:
             if before is not None:
                 self._take_back(before)
@@ -73,19 +76,27 @@ class Hold:
 
     def _take_back(self, before: Reservation) -> None:
         try:
-            self._governor.reserve(*before)
+            self._governor.reserve(*before, kept=True)
         except BudgetStop:  # the hours ran out between two lines: what is drafted goes out unreserved
             return
         self.sum = before
 
-    def free(self, usd: float = 0.0, tokens: int = 0) -> None:
-        """Give the reservation back for what was really spent."""
+    def pay(self, usd: float, tokens: int) -> None:
+        """Count replies as spent; what they leave of the reservation is held on to.
+
+        Replies to a batch that could not be reserved (an earlier execution had submitted it) count all the same.
+        """
+        held = self.sum or (0.0, 0)
+        part = (min(held[0], usd), min(held[1], tokens))
+        self._governor.pay(part, usd, tokens, kept=True)
         if self.sum is not None:
-            self._governor.settle(self.sum, usd, tokens)
+            self.sum = (held[0] - part[0], held[1] - part[1])
+
+    def free(self) -> None:
+        """Give back what is left of the reservation."""
+        if self.sum is not None:
+            self._governor.settle(self.sum, 0.0, 0, kept=True)
             self.sum = None
-        elif usd or tokens:  # paid for without a reservation: an earlier execution had submitted it
-            self._governor.in_flight += 1
-            self._governor.settle((0.0, 0), usd, tokens)
 
 
 @dataclass
@@ -101,7 +112,6 @@ class Desk:
         say: told a line at a time what happens.
         tally: what was done.
         holds: client → its share of the budget.
-        spent: client → US dollars and tokens of its replies so far.
         mine: clients of the batches that this execution waits for.
     """
 
@@ -114,17 +124,20 @@ class Desk:
     say: Callable[[str], None]
     tally: Tally = field(default_factory=Tally)
     holds: dict[str, Hold] = field(default_factory=dict)
-    spent: dict[str, Reservation] = field(default_factory=dict)
     mine: set[str] = field(default_factory=set)
 
     def open(self) -> list[Intent]:
         """Open batches at this provider, oldest first."""
         return [i for i in self.book.open() if (i.api, i.url) == (self.api.name, self.api.url)]
 
+    def pay(self, client: str, usd: float, tokens: int) -> None:
+        """Count replies of a batch as spent."""
+        (self.holds.get(client) or Hold(self.governor)).pay(usd, tokens)
+
     def free(self, client: str) -> None:
-        """Settle a batch with the budget."""
-        hold = self.holds.pop(client, None) or Hold(self.governor)
-        hold.free(*self.spent.pop(client, (0.0, 0)))
+        """Give back what a batch has reserved and not spent."""
+        if client in self.holds:
+            self.holds.pop(client).free()
 
     def answered(self, keys: Iterable[str]) -> set[str]:
         """Those of the keys that have a reply or have failed for good."""

@@ -60,8 +60,9 @@ class Experience:
         return _ratio(self._asked(use, model), "prompt_tokens")
 
     def tokens_a_second(self, use: str, model: str) -> float | None:
-        """Median rate at which the model wrote replies to the stage's requests."""
-        return _median(f["tokens_per_second"] for f in self._asked(use, model) if f.get("tokens_per_second"))
+        """Median rate at which the model wrote replies to the stage's requests, asked online."""
+        online = (f for f in self._asked(use, model) if not f.get("batch"))
+        return _median(f["tokens_per_second"] for f in online if f.get("tokens_per_second"))
 
     def _of(self, use: str) -> list[Mapping[str, Any]]:
         return [m for m in self.manifests if m.get("stage") == use]

@@ -42,20 +42,20 @@ class Fetching:
         Raises:
             TeacherError: the results cannot be had now; those that came are journaled.
         """
-        desk = self.desk
+        desk, taken = self.desk, set[str]()
         for attempt in range(1, DOWNLOADS + 1):
             unreadable = 0
             async for lines in _lists(desk.api.results(batch)):
                 items = [desk.api.read(line) for line in lines]
                 unreadable += sum(item is None for item in items)
-                await self._take(intent, [item for item in items if item is not None])
+                await self._take(intent, [item for item in items if item is not None], taken)
             if not unreadable or attempt == DOWNLOADS:
                 break
             desk.say(f"batch {batch.id}: {unreadable} lines cannot be read: fetched again")
         self.strange += unreadable
         desk.free(intent.client)
         wanted = intent.client in desk.mine and (self.stop is None or isinstance(self.stop, BudgetStop))
-        left = await self._leftovers(intent) if wanted else None
+        left = await self._leftovers(intent, taken) if wanted else None
         if left is None:
             desk.book.over(intent.client, "done", batch.status)
             desk.say(f"batch {batch.id}: {batch.status}, fetched")
@@ -64,16 +64,23 @@ class Fetching:
         desk.tally.retries += again.count
         desk.say(f"batch {batch.id}: {batch.status}, fetched; {again.count:,} requests are sent again")
 
-    async def _take(self, intent: Intent, items: list[Item]) -> None:
-        """Journal some of a batch's replies."""
+    async def _take(self, intent: Intent, items: list[Item], taken: set[str]) -> None:
+        """Journal some of a batch's replies.
+
+        Args:
+            intent: the batch.
+            items: what came.
+            taken: keys of what was journaled; these are over even if the journal could not be read back, which
+                would else send, and pay, them again.
+        """
         desk = self.desk
         ours = {item.key: item for item in items if item.client == intent.client}
         held = desk.book.holding(list(ours))
         mine = {key: item for key, item in ours.items() if held.get(key) == intent.client}
         self.strange += len(items) - len(mine)
-        known = desk.answered(mine)
+        known = desk.answered(mine) | taken
         records = Records()
-        usd, tokens = desk.spent.get(intent.client, (0.0, 0))
+        usd, tokens = 0.0, 0
         for key, item in mine.items():
             if key in known:
                 continue
@@ -82,9 +89,11 @@ class Fetching:
                 usd, tokens = usd + paid[0], tokens + paid[1]
             elif not item.again and self._bearable(item):
                 records.failures.append((key, item.error, item.detail))
+        desk.pay(intent.client, usd, tokens)  # first: killed in between, it counts twice rather than never
         if records:
             await asyncio.wrap_future(desk.writer.put(records))
-        desk.spent[intent.client] = usd, tokens
+            taken.update(key for key, _ in records.answers)
+            taken.update(key for key, kind, _ in records.failures if kind != "transport")
 
     def _answer(self, records: Records, key: str, raw: Raw, intent: Intent) -> tuple[float, int]:
         reply = read_reply(key, raw)
@@ -121,11 +130,11 @@ class Fetching:
         )
         return False
 
-    async def _leftovers(self, intent: Intent) -> Draft | None:
+    async def _leftovers(self, intent: Intent, taken: set[str]) -> Draft | None:
         """A draft of what a batch has left without reply or tombstone; after TRIES they become tombstones."""
         desk, draft = self.desk, None
         for lines in pieces(lines_of(desk.book.file(intent.client))):
-            known = desk.answered(key for key, _ in lines)
+            known = desk.answered(key for key, _ in lines) | taken
             open_ = [(key, line) for key, line in lines if key not in known]
             if intent.attempt >= TRIES:
                 await self._give_up([key for key, _ in open_])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -19,7 +20,8 @@ from hornbook.engine.execute import Setting
 from hornbook.engine.finding import find_stage, kind_of
 from hornbook.engine.lint_findings import Finding
 from hornbook.engine.lint_lists import lint_lists
-from hornbook.engine.lint_prompts import BYTES_A_TOKEN, Hits, PromptChecks
+from hornbook.engine.lint_places import placed
+from hornbook.engine.lint_prompts import BYTES_A_TOKEN, Hits, PromptChecks, unfilled
 from hornbook.engine.mistakes import checked
 from hornbook.engine.recipe import Recipe, Step, ancestors
 from hornbook.engine.run import above_of, sole, step_keys
@@ -93,6 +95,7 @@ def lint(recipe: Recipe, setting: Setting, against: Sequence[str] = (), context:
             seconds += time.monotonic() - began
     found += lint_lists(recipe, values)
     found.sort(key=lambda one: one.level != "error")
+    found = [placed(one, recipe) for one in found]
     return Linted(found, [s.name for s in seen], [s.name for s in late], rows, seconds, says)
 
 
@@ -132,6 +135,7 @@ class _Step:
         self.reply = int(getattr(step.stage, "max_tokens", None) or step.teacher.max_tokens or LONGEST_REPLY)
         self.context = context or (step.teacher.context if step.teacher.kind() == "local" else 0)
         self.against = list(dict.fromkeys(against))
+        self._frames: Counter[str] = Counter()
 
     def look(self, values: dict[str, None], setting: Setting, says: list[str]) -> list[Finding]:
         """All findings; the values of the columns that name groups are put into `values`."""
@@ -148,12 +152,22 @@ class _Step:
                     if isinstance(value, str) and len(values) < MOST_VALUES:
                         values[value] = None
         found = checks.findings(self._ids, self._read, self._counted(checks, setting, says))
+        found += self._system()
         if leaks.count:
             names = self._ids(leaks.rows)
             shown = tuple(f"{name} holds {leaks.said[row]}" for name, row in zip(names, leaks.rows, strict=True))
             what, fix = "prompts that hold benchmark items or seeds kept back", "take them out of the seeds"
             found.append(Finding("error", self.step.name, "leaks", what, leaks.count, self.total, shown, fix))
         return found
+
+    def _system(self) -> list[Finding]:
+        """Variables that nobody filled in system messages: they would go out with every prompt that has them."""
+        holes = {slot: self._frames[text] for text in self._frames if (slot := unfilled(text))}
+        if not holes:
+            return []
+        what, fix = "variables that nobody filled in the system message", "fill the variable, or write `{x}` if meant"
+        shown = tuple(f"“{slot}”" for slot in list(holes)[:3])
+        return [Finding("error", self.step.name, "system", what, sum(holes.values()), self.total, shown, fix)]
 
     def _columns(self) -> list[str]:
         return schema_of(self.above.parts()[0]).names if self.above.parts() else []
@@ -163,15 +177,17 @@ class _Step:
         return self.above.documents(names)
 
     def _prompts(self, piece: pa.Table) -> tuple[list[str | None], list[int]]:
-        """Each row's prompt, None where it gives no request; and the bytes of its system message."""
+        """Each row's prompt, None where it gives no request; and the bytes of its system messages."""
         reads = self.stage.reads
         own = piece if reads is None else piece.select([name for name in reads if name in piece.column_names])
         prompts: list[str | None] = []
         frames: list[int] = []
         for request in self.stage.ask(own, ""):
-            text, frame = (None, 0) if request is None else _said(request)
+            text, frame = (None, "") if request is None else _said(request)
             prompts.append(text)
-            frames.append(frame)
+            frames.append(len(frame.encode()))
+            if frame in self._frames or len(self._frames) < MOST_VALUES:
+                self._frames[frame] += 1
         return prompts, frames
 
     def _matcher(self) -> Each | None:
@@ -230,11 +246,11 @@ def _edges(above: Above) -> tuple[list[int], list[int]]:
     return starts, [*starts[1:], above.rows()]
 
 
-def _said(request: Request) -> tuple[str, int]:
-    """What a request says to the teacher without its system messages, and their bytes."""
+def _said(request: Request) -> tuple[str, str]:
+    """What a request says to the teacher without its system messages, and these."""
     said = [m["content"] for m in request.messages if m.get("role") != "system"]
-    frame = sum(len(m["content"].encode()) for m in request.messages if m.get("role") == "system")
-    return request.prompt or "\n".join(said), frame
+    frame = [m["content"] for m in request.messages if m.get("role") == "system"]
+    return request.prompt or "\n".join(said), "\n".join(frame)
 
 
 def _leaked(stage: Each, prompts: list[str | None], first: int, hits: Hits) -> None:

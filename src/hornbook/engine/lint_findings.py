@@ -20,6 +20,7 @@ class Finding:
         count, of: how many prompts (or items of a list) have it, of how many.
         examples: ids of prompts, or items, at most three, some with what was found in them.
         fix: what to do about it.
+        where: FILE:LINE, where it can be told.
     """
 
     level: Level
@@ -30,3 +31,4 @@ class Finding:
     of: int
     examples: tuple[str, ...]
     fix: str
+    where: str = ""

@@ -72,6 +72,14 @@ Asking = Callable[[Sequence[int]], dict[int, str]]
 """Row numbers → prompts, read again."""
 
 
+def unfilled(text: str) -> str:
+    """The first variable in a text that nobody filled; '' where there is none."""
+    for pattern in (*SLOTS.values(), MISSING):
+        if match := re.search(pattern, text, re.MULTILINE):
+            return match.group().strip()
+    return ""
+
+
 class PromptChecks:
     """All checks of the prompts of one step. Give it every piece, then ask for what it found.
 
@@ -233,9 +241,9 @@ class PromptChecks:
             return
         tokens = self.tokens().astype(np.float64)
         if counted:
-            rows = list(counted)
-            tokens *= np.median([counted[row] / max(1.0, tokens[row]) for row in rows])
-            tokens[rows] = [counted[row] for row in rows]
+            longest = list(counted)
+            tokens *= np.median([counted[row] / max(1.0, tokens[row]) for row in longest])
+            tokens[longest] = [counted[row] for row in longest]
         alone = np.flatnonzero(tokens >= self.context)
         both = np.flatnonzero((tokens + self.reply > self.context) & (tokens < self.context))
         for rows, what, fix in (

@@ -29,12 +29,14 @@ class Again:
         kind: the class.
         keys: of the requests.
         stale: folders of finished steps and marks that were made with their replies.
+        names: of those: RUN/NUMBER-STEP, '' where no run has it now.
         busy: journal files that were left alone, for a run writes to them.
     """
 
     kind: str
     keys: list[str]
     stale: list[Path]
+    names: list[str]
     busy: list[str]
 
 
@@ -59,12 +61,13 @@ def ask_again(workspace: Workspace, kind: str, run: str | None = None, *, act: b
         among = {key for folder in folders for key in _keys_in(folder)}
     first = redrive(workspace.journal, kind, among, act=False)
     stale = _stale(workspace, kind, first.keys, among)
+    names = _names(workspace, stale)
     if act and first.keys:
         for folder in stale:
             (folder / MANIFEST).unlink(missing_ok=True)
             shutil.rmtree(folder)
         redrive(workspace.journal, kind, among)
-    return Again(kind, first.keys, stale, first.busy)
+    return Again(kind, first.keys, stale, names, first.busy)
 
 
 def _verdict(key: str, raw: Raw) -> tuple[str, str] | None:
@@ -92,6 +95,12 @@ def _stale(workspace: Workspace, kind: str, keys: Sequence[str], among: set[str]
         marks = [p.parent for p in workspace.root.glob(f"artifacts/*/{MANIFEST}") if p.parent != folder]
         found += [folder, *(m for m in marks if m not in found and _is_marks(m) and len(own) and _holds(m, own))]
     return list(dict.fromkeys(found))
+
+
+def _names(workspace: Workspace, folders: Sequence[Path]) -> list[str]:
+    """What runs call those folders; marks belong to a step of the name that stands beside them."""
+    links = {link.resolve(): f"{link.parent.name}/{link.name}" for link in sorted(workspace.root.glob("*/[0-9]*-*"))}
+    return [links.get(folder.resolve(), "") for folder in folders]
 
 
 def _is_marks(folder: Path) -> bool:

@@ -225,7 +225,7 @@ def _mark(item: Item, stage: Stage, compute: Callable[[pa.Table, int], pa.Table]
         if known is not None:
             marked = (m for file in known["parts"] for m in pieces(work.marks / file["file"]))
             for piece in pieces(part):
-                yield _select(piece, next(marked) if known["parts"] else None, rules)
+                yield selected(piece, next(marked) if known["parts"] else None, rules)
             return
         offset = 0
         with PartWriter(work.marks, f"marks-{item.at:05d}", gather=False) as writer:
@@ -233,14 +233,15 @@ def _mark(item: Item, stage: Stage, compute: Callable[[pa.Table, int], pa.Table]
                 marks = carefully(compute, piece, offset, work.use)
                 if marks.num_columns:
                     writer.write(marks)
-                yield _select(piece, marks if marks.num_columns else None, rules)
+                yield selected(piece, marks if marks.num_columns else None, rules)
                 offset += piece.num_rows
         _record(work.marks, "marks", item.at, {"parts": writer.files})
 
     return _write(item, flow(), rules)
 
 
-def _select(piece: pa.Table, marks: pa.Table | None, rules: dict[str, Rule]) -> tuple[pa.Table, pa.Table]:
+def selected(piece: pa.Table, marks: pa.Table | None, rules: dict[str, Rule]) -> tuple[pa.Table, pa.Table]:
+    """(what the rules keep of a piece, what they drop), both with the marks."""
     whole = piece if marks is None else with_columns(piece, marks)
     if marks is not None and ERROR in marks.column_names:
         failed_all = marks.column(ERROR).null_count == 0

@@ -1,4 +1,3 @@
-# ruff: noqa: ANN001, ANN202 (kernels are typed by what they are given)
 """Sketches: what a stream of texts is like, in bounded memory, deterministic, mergeable.
 
 Every sketch has the law that merging two gives what one of them would hold had it seen both streams, one
@@ -16,10 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hornbook.kernels.jit import kernel
-
 _MIX1, _MIX2 = np.uint64(0xFF51AFD7ED558CCD), np.uint64(0xC4CEB9FE1A85EC53)
-_SHIFT, _ONE = np.uint64(33), np.uint64(1)
+_SHIFT, _HALF = np.uint64(33), np.uint64(32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +88,20 @@ class SpaceSaving:
         return heap[0]
 
 
+def ranked(hashes: NDArray[np.uint64], bits: int) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+    """Things as `Distinct` of so many bits counts them: a register each, and the zeros before the first one, plus 1."""
+    x = (hashes ^ hashes >> _SHIFT) * _MIX1
+    x = (x ^ x >> _SHIFT) * _MIX2
+    x ^= x >> _SHIFT
+    rest = x << np.uint64(bits)
+    high = rest >> _HALF
+    ranks = 33 - np.frexp(high.astype(np.float64))[1]  # 32 bits are exact in a float
+    if not high.all():
+        none = high == 0
+        ranks[none] = 65 - np.frexp((rest[none] & np.uint64(0xFFFFFFFF)).astype(np.float64))[1]
+    return (x >> np.uint64(64 - bits)).astype(np.int64), np.minimum(ranks, 65 - bits).astype(np.uint8)
+
+
 class Distinct:
     """How many different things a stream holds: HyperLogLog (Flajolet et al., AofA 2007).
 
@@ -107,7 +118,13 @@ class Distinct:
 
     def add(self, hashes: NDArray[np.uint64]) -> None:
         """See things by their 64-bit hashes; they are mixed again here."""
-        _registers(hashes, np.uint64(self.bits), self.registers)
+        self.put(*ranked(hashes, self.bits))
+
+    def put(self, where: NDArray[np.int64], ranks: NDArray[np.uint8]) -> None:
+        """See things as `ranked` gives them for the same number of bits."""
+        higher = ranks > self.registers[where]
+        if higher.any():
+            np.maximum.at(self.registers, where[higher], ranks[higher])
 
     def merge(self, other: Distinct) -> None:
         """See what another of the same size has seen."""
@@ -218,19 +235,3 @@ def _tau(x: float) -> float:
         y *= 0.5
         z -= (1 - x) ** 2 * y
     return z / 3
-
-
-@kernel
-def _registers(hashes, bits, registers):
-    for at in range(hashes.size):
-        x = hashes[at]
-        x = (x ^ x >> _SHIFT) * _MIX1
-        x = (x ^ x >> _SHIFT) * _MIX2
-        x ^= x >> _SHIFT
-        where = np.int64(x >> (np.uint64(64) - bits))
-        rest = x << bits
-        rank, most = 1, 65 - np.int64(bits)
-        while rank < most and rest >> np.uint64(63) == np.uint64(0):
-            rest <<= _ONE
-            rank += 1
-        registers[where] = max(registers[where], np.uint8(rank))

@@ -66,6 +66,32 @@ class Intent:
     sure: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A line of the book.
+
+    Args:
+        intent: the batch.
+        at: Unix time of its recording.
+        state: open; done, dropped (never sent), refused, forgotten.
+        note: why, or the provider's last word.
+    """
+
+    intent: Intent
+    at: float
+    state: str
+    note: str
+
+    def stands(self) -> str:
+        """How it stands, in a few words."""
+        intent = self.intent
+        if self.state != "open":
+            return f"{self.state}: {self.note}" if self.note else self.state
+        if intent.batch is not None:
+            return "at the provider" if intent.sure else "perhaps this one: its results will tell"
+        return "not sent yet" if intent.sent is None else "sent, but no answer was heard: the next run looks for it"
+
+
 class Book:
     """The book of a journal; use as a context manager. One process at a time has it.
 
@@ -190,6 +216,15 @@ class Book:
         for path in self.folder.glob("*.requests"):
             if path not in wanted:
                 path.unlink()
+
+
+def entries(journal: Path) -> list[Entry]:
+    """All batches there ever were, oldest first; for those who do not have the book."""
+    with _looking(journal) as db:
+        if db is None:
+            return []
+        rows = db.execute(f"SELECT at, state, note, {_COLUMNS} FROM batches ORDER BY at, client")
+        return [Entry(Intent(*row[3:]), *row[:3]) for row in rows]
 
 
 def any_open(journal: Path) -> bool:

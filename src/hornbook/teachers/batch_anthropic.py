@@ -189,7 +189,11 @@ def as_chat(message: Any) -> bytes:
             "object": "chat.completion",
             "model": found.get("model"),
             "choices": [choice] if found else [],
-            "usage": {"prompt_tokens": prompt, "completion_tokens": usage.get("output_tokens", 0)},
+            "usage": {
+                "prompt_tokens": prompt,
+                "completion_tokens": usage.get("output_tokens", 0),
+                "prompt_tokens_details": {"cached_tokens": usage.get("cache_read_input_tokens")},
+            },
             "original": message,
         }
     )

@@ -16,7 +16,7 @@ from hornbook.teachers.pace import Bucket, Pace
 
 CUT = 0.75
 RAISE_AFTER = 25
-FIRST, DOUBLE_EVERY = 16, 0.2
+FIRST, DOUBLE_EVERY = 8, 0.2
 """Requests in flight at the start, and seconds after which it may be twice as many. A refusal takes a round trip and
 no more, so a second of patience at the start saves hundreds of wasted requests."""
 OPEN_AFTER = 8
@@ -118,10 +118,12 @@ class End:
         self.failures = 0
 
     def overloaded(self, now: float, sent: float, after: float | None) -> None:
-        """It says that it has no room (503)."""
+        """It says that it has no room (503); one that says for how long is paced as well, or all would come at once
+        when the time is over."""
         self._cut(now, sent)
         if after is not None:
-            self.pace.resting_until = max(self.pace.resting_until, now + after)
+            self.pace.refused(now, sent, after)
+            self.failures = 0
         else:
             self.broke(now)
 

@@ -12,6 +12,7 @@ import os
 import re
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -65,6 +66,8 @@ class OpenAI:
         self.concurrency = spec.concurrency
         self.context = 0
         self._unbound = False
+        self._binds = False
+        """Whether a reply came to a request with a schema: what is refused later is refused for another reason."""
         self._spec = spec
         self._log = log
         self._key = _key(spec)
@@ -122,7 +125,7 @@ class OpenAI:
         end = await self._gate.enter(_most_tokens(request, data) if self._spec.tpm else 0.0)
         sent = time.monotonic()
         try:
-            answer = await self._web.send("POST", end.url + ("/chat/completions" if chat else "/completions"), data)
+            answer = await self._web.post(end.url + ("/chat/completions" if chat else "/completions"), data)
             self._heard(end, answer, sent)
         except TeacherError as error:
             if error.retry:
@@ -131,10 +134,10 @@ class OpenAI:
         finally:
             self._gate.leave(end)
         if answer.status == 200:
+            self._binds |= "response_format" in body
             return Raw(answer.body, time.monotonic() - sent)
-        if "response_format" in body and answer.status in UNBOUND and answer.says(*FORMAT):
-            self._cannot_bind(answer)
-            return await self.ask(request)
+        if "response_format" in body and answer.status in UNBOUND and (answer.says(*FORMAT) or not self._binds):
+            return await self._in_words(request, answer)
         await self._refused(end, answer)
         raise trouble(answer, shown(end.url), self._key)
 
@@ -149,6 +152,16 @@ class OpenAI:
             end.broke(now)
         else:
             end.replied(now)
+
+    async def _in_words(self, request: Request, answer: Answer) -> Raw:
+        """Ask without `response_format`. A server that did not say why it refused may have meant something else:
+        only if it takes the request so, it was that."""
+        if answer.says(*FORMAT):
+            self._cannot_bind(answer)
+            return await self.ask(request)
+        raw = await self.ask(replace(request, schema=None))
+        self._cannot_bind(answer)
+        return raw
 
     def _cannot_bind(self, answer: Answer) -> None:
         """The server takes no `response_format`: from now on it is left out. The key of a request stays the same."""
@@ -202,7 +215,7 @@ class OpenAI:
     async def _models(self, end: End) -> list[str]:
         """Names of the models a server has, [] where it does not say."""
         try:
-            answer = await self._web.send("GET", end.url + "/models", None, timeout=CONNECT_SECONDS)
+            answer = await self._web.get(end.url + "/models", CONNECT_SECONDS)
         except TeacherError:
             return []
         return [str(model["id"]) for model in answer.listed()]
@@ -210,7 +223,7 @@ class OpenAI:
     async def _well(self, end: End) -> bool:
         """Whether a server that broke is up again; that it has a `/models` is not asked for."""
         try:
-            answer = await self._web.send("GET", end.url + "/models", None, timeout=CONNECT_SECONDS)
+            answer = await self._web.get(end.url + "/models", CONNECT_SECONDS)
         except TeacherError:
             return False
         return answer.status < 500
@@ -241,7 +254,7 @@ class OpenAI:
     async def _greet(self) -> None:
         """Look at every server once; at least one must answer."""
         ends = self._ends.all
-        asked = [self._web.send("GET", end.url + "/models", None, timeout=2 * CONNECT_SECONDS) for end in ends]
+        asked = [self._web.get(end.url + "/models", 2 * CONNECT_SECONDS) for end in ends]
         answers = await asyncio.gather(*asked, return_exceptions=True)
         silent = []
         for end, answer in zip(ends, answers, strict=True):

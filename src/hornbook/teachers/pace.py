@@ -32,7 +32,9 @@ the rate that was refused."""
 EPOCH_SECONDS, EPOCH_REQUESTS = 2.0, 25
 """Without a refusal for so long and for so many requests, the rate may rise (DataDesigner: 25 successes)."""
 FAST_SECONDS, FAST_REQUESTS, FAST = 0.5, 4, 1.25
-"""The same where no rate, or only a higher one, is known to be refused, and the step."""
+"""The same where only a higher rate is known to be refused, and the step."""
+START_SECONDS, START_REQUESTS, START = 0.5, 2, 1.25
+"""The same where none is: after the first refusal, for the rate that was accepted until then may be far too low."""
 USED = 0.8
 """Share of the rate that must have been used for its rise to mean anything."""
 SPEND, LEAST_SAVED, LONGEST_SAVED = 3.0, 0.5, 1.0
@@ -44,6 +46,10 @@ FIRST_HOLD, LONGEST_HOLD = 2, 16
 """Epochs at the edge of what is refused before more is tried."""
 SAME = 0.15
 """Two refused rates within this share of each other are one limit."""
+VAIN, SHARES, ODD = 0.6, 100, 0.03
+"""A rate limit refuses no request at VAIN of the rate at which all were let in before: a server that does refuses some
+requests whatever the rate is. Their share, over some SHARES requests, is then taken for its habit, and only twice that
+and ODD more is a reason to slow down."""
 
 
 class Bucket:
@@ -98,6 +104,10 @@ class Pace:
         self._lag = 0.1
         self._epoch = (-math.inf, 0)
         self._probe, self._hold, self._held = PROBE, FIRST_HOLD, 0
+        self._share = self._habit = 0.0
+        """Share of requests that is refused: lately, and whatever is done."""
+        self._best = 0.0
+        """The highest rate at which requests were let in."""
 
     def wait(self, now: float) -> float:
         """Seconds until a request may be sent."""
@@ -116,6 +126,7 @@ class Pace:
                 self._bins.popleft()
         self._bins[-1][1] += 1
         self._sent += 1
+        self._share -= self._share / SHARES
         if self.rate == math.inf:
             return
         if self._sent == 1:  # one goes ahead to see whether it is let in
@@ -147,24 +158,43 @@ class Pace:
                 bin_[1] = max(0.0, bin_[1] - 1)
                 break
         self._lag = 0.8 * self._lag + 0.2 * min(2.0, now - sent)
+        self._share += 1 / SHARES
+        if self._habitual(now):
+            self.resting_until = max(self.resting_until, now + (after or 0.0))
+            return False
         if sent < self._cut_at:
             if after is not None:
                 self.resting_until = max(self.resting_until, min(now + after, self._cut_at + after))
             return False
         self._hint = hint if hint is not None and hint > 0 else math.inf
         first = self.rate == math.inf
-        spent = self._sent - 1 <= max(1.0, 2 * self._lag * self.rate) and not first
+        spent = self._sent <= 2 and not first
         self._spent = self._spent + 1 if spent else 0
         if first:
             self._measure = True
         elif after is not None or not spent:
             self._cut(now)
         if after is None:
-            after = min(LONGEST_REST, REST * 2**self._spent) if first or spent else 2 * self._lag
+            after = min(LONGEST_REST, REST * 2**self._spent) if first or spent else 0.0
+        after = max(after, 2 * self._lag)
         self.resting_until = max(self.resting_until, now + (max(after, REST) if first else after))
         if self._saved > 1 and not first:
             self._saves = False
         self._cut_at, self._sent, self._saved = now, 0, 0.0
+        return True
+
+    def _habitual(self, now: float) -> bool:
+        """Whether a refusal tells nothing of the rate."""
+        if self._habit:
+            if self._share <= 2 * self._habit + ODD:
+                return True
+            self._habit = self._best = 0.0
+        if self.rate == math.inf or not self._bins or now - self._bins[0][0] < WINDOW / 2:
+            return False
+        self._best = max(self._best, self._accepted(now))
+        if self.rate > VAIN * self._best:
+            return False
+        self._habit, self._ceiling = self._share, 0.0
         return True
 
     def _cut(self, now: float) -> None:
@@ -189,13 +219,15 @@ class Pace:
         self._epoch = (began, many)
         below = not self._ceiling or self.rate < NEAR * self._ceiling
         seconds, requests = (FAST_SECONDS, FAST_REQUESTS) if below else (EPOCH_SECONDS, EPOCH_REQUESTS)
+        if not self._ceiling:
+            seconds, requests = max(START_SECONDS, 2 * self._lag), START_REQUESTS
         if now - began < seconds or many < requests:
             return
         self._epoch = (now, 0)
         if many < USED * self.rate * (now - began):
             return
         if below:
-            self.rate = min(NEAR * self._ceiling or math.inf, FAST * self.rate)
+            self.rate = min(NEAR * self._ceiling, FAST * self.rate) if self._ceiling else START * self.rate
         elif self._held < self._hold:
             self._held += 1
         else:

@@ -108,6 +108,11 @@ def tariff_of(spec: TeacherSpec) -> Tariff:
     return max(known, key=lambda t: t.of(1000, 1000))
 
 
+def tariff_as_asked(spec: TeacherSpec) -> Tariff:
+    """What a run of it costs: half where the recipe says `batch`. A pilot is always asked online, at `tariff_of`."""
+    return tariff_of(spec).batched() if spec.batch else tariff_of(spec)
+
+
 def must_be_known(spec: TeacherSpec, where: str) -> None:
     """Called where `budget.usd` is set: a cap on money means nothing where no price is known.
 

@@ -89,7 +89,7 @@ def _cached(usage: dict[str, Any]) -> int:
     """Prompt tokens from the server's cache: OpenAI's and vLLM's place for it, then DeepSeek's."""
     details = usage.get("prompt_tokens_details")
     found = details.get("cached_tokens") if isinstance(details, dict) else usage.get("prompt_cache_hit_tokens")
-    return found if _is_count(found) else 0
+    return found if isinstance(found, int) and _is_count(found) else 0
 
 
 def _is_count(value: Any) -> bool:

@@ -92,8 +92,8 @@ class TeacherSpec(BaseModel):
     timeout: float = knob(600.0, help="longest wait for one reply", unit="seconds", gt=0, source="openai-python: 600 s")
     key_env: str = knob(
         "",
-        help="name of the environment variable that holds the API key; empty: OPENAI_API_KEY, sent only over "
-        "https or to this machine",
+        help="name of the environment variable that holds the API key; empty: OPENAI_API_KEY (batch: anthropic: "
+        "ANTHROPIC_API_KEY), sent only over https or to this machine",
     )
     batch: Literal["openai", "anthropic"] | None = knob(
         None,

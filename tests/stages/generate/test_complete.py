@@ -210,3 +210,11 @@ def test_rows_without_a_request_say_what_is_wrong_and_cost_nothing():
 def test_the_time_a_reply_took_is_no_mark():
     slow, fast = (Reply("k", "Yes.", "stop", seconds=s) for s in (9.0, 0.1))
     assert taken(slow)[0] == taken(fast)[0]
+
+
+def test_several_samples_of_one_prompt_are_several_requests():
+    piece = pa.table({"id": ["a", "a#1", "b"], "prompt": ["same", "same", "same"], "sample": [0, 1, None]})
+    first, second, third = Complete().ask(piece, "m")
+    assert (first.sample, second.sample) == (0, 1)
+    assert first.key() != second.key()
+    assert first == third == next(Complete().ask(piece.drop_columns("sample").slice(0, 1), "m"))

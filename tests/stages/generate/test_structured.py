@@ -142,6 +142,9 @@ def test_each_fault_is_a_reason_with_its_evidence(reply, reason, detail):
         f"```\n{{}}\n```\nor rather\n```JSON\n{json.dumps(GOOD)}\n```",
         f"<think>a {{ brace and [ one }}</think> {json.dumps(GOOD)} done",
         f"The answer is {json.dumps(GOOD)}.",
+        f'<think>{{"n": 1}} would not do</think>{json.dumps(GOOD)}',
+        f"As in [1] and {{}}, so: {json.dumps(GOOD)}",
+        f"\ufeff{json.dumps(GOOD)}",
     ],
 )
 def test_json_is_found_in_what_models_put_around_it(text):
@@ -165,6 +168,16 @@ def test_any_json_is_found_whole_and_equal_values_are_equal_texts(value):
     assert (
         taken(said(f"Well:\n```json\n{json.dumps(value, indent=1)}\n```"), json_schema=free)[0]["text"] == row["text"]
     )
+
+
+@given(st.text(st.sampled_from('a"\\\n\t\r{}</think>小')))
+def test_line_breaks_within_a_text_are_forgiven_and_kept(text):
+    plain = json.dumps({"a": text}, ensure_ascii=False)
+    raw = plain.replace("\\\\", "\0").replace("\\n", "\n").replace("\\t", "\t").replace("\0", "\\\\")
+    assert json_in(plain) == ({"a": text}, "")
+    fits = {"a": text}.__eq__
+    assert json_in(f"```json\n{raw}\n```", fits) == ({"a": text}, "")
+    assert json_in(raw, fits)[0] == {"a": text}
 
 
 @settings(max_examples=200, deadline=None)

@@ -52,6 +52,17 @@ def own(tmp_path):
     return path
 
 
+def test_several_samples_are_a_row_each_with_ids_of_their_own(own):
+    kept, dropped = read(path=str(own), samples=3)
+    once, lost = read(path=str(own))
+    assert [row["sample"] for row in kept] == [0, 1, 2] * len(once)
+    assert [row["id"] for row in kept[:4]] == ["own.jsonl:1", "own.jsonl:1#1", "own.jsonl:1#2", "mine"]
+    assert [{k: v for k, v in row.items() if k != "sample"} for row in kept[::3]] == once
+    assert len({row["id"] for row in kept}) == len(kept)
+    assert dropped == lost
+    assert "sample" not in once[0]
+
+
 def test_prompts_messages_ids_and_all_other_columns_are_kept(own):
     kept, _ = read(path=str(own))
     assert [row["id"] for row in kept] == ["own.jsonl:1", "mine", "own.jsonl:3"]

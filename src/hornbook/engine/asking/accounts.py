@@ -10,11 +10,9 @@ from hornbook.core.errors import HornbookError
 from hornbook.engine.asking.tally import Breaker, Tally
 from hornbook.engine.asking.window import Job
 from hornbook.engine.budget import Governor, Reservation, owed
+from hornbook.engine.worst import Worst
 from hornbook.teachers.prices import Tariff
 from hornbook.teachers.reading import read_reply
-
-CHARACTERS_PER_TOKEN = 3.0
-"""A low estimate for English, so that reservations are not too small."""
 
 
 class Accounts:
@@ -38,14 +36,13 @@ class Accounts:
     ) -> None:
         self._tally, self._governor, self._price = tally, governor, price
         self._breaker, self._seen = breaker, seen
+        self._worst = Worst()
         self.stop: HornbookError | None = None
         """Set when too much has failed."""
 
     def worst(self, request: Request) -> Reservation:
         """The most one request may cost: US dollars and tokens."""
-        letters = len(request.prompt) + sum(len(str(m.get("content", ""))) for m in request.messages)
-        prompt = int(letters / CHARACTERS_PER_TOKEN) + 16
-        tokens = int(request.params.get("max_tokens", 512))
+        prompt, tokens = self._worst.of(request)
         return self._price.of(prompt, tokens), prompt + tokens
 
     def answered(self, job: Job, raw: Raw) -> Reply:
@@ -53,6 +50,8 @@ class Accounts:
         reply = read_reply(job.key, raw)
         spent, tokens = owed(reply, job.reserved, self._price)
         self._governor.settle(job.reserved, spent, tokens)
+        if tokens > job.reserved[1] or spent > job.reserved[0]:
+            self._worst.learn(job.request, reply)
         tally = self._tally
         tally.answered += 1
         tally.prompt_tokens += reply.prompt_tokens

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from hornbook.core.asking import Reply, Request, Teacher, TeacherError
+from hornbook.core.asking import Raw, Reply, Request, Teacher, TeacherError
 from hornbook.core.errors import HornbookError
 from hornbook.engine.asking.accounts import Accounts
 from hornbook.engine.asking.recorder import Recorder
@@ -21,13 +21,11 @@ from hornbook.engine.asking.tally import Breaker, Tally
 from hornbook.engine.asking.window import Job, Unanswered, Waiting
 from hornbook.engine.budget import Governor
 from hornbook.engine.chains import Chains
-from hornbook.store.journal import Batch, Journal, JournalWriter
+from hornbook.store.journal import Batch, Journal, JournalProcess, JournalWriter
 from hornbook.teachers.prices import Tariff
 
 TRIES = 6
 """How often a request is sent before it is left as a tombstone; with the waits between, half a minute."""
-BITE = 256
-"""Requests looked up in one turn of the loop: some 3 ms."""
 TELL_SECONDS = 0.05
 """How often those who listen are told, at most."""
 
@@ -49,7 +47,7 @@ class Asker:
         self,
         teacher: Teacher,
         reader: Journal,
-        writer: JournalWriter,
+        writer: JournalWriter | JournalProcess,
         governor: Governor,
         price: Tariff,
         heard: Callable[[Tally], None],
@@ -147,7 +145,7 @@ class Asker:
         ahead = self.teacher.concurrency - len(self._waiting.ready) - self._intending
         if ahead <= self.teacher.concurrency // 2:
             return
-        self._intend(self._source.take(min(BITE, ahead), self._open))
+        self._intend(self._source.take(ahead, self._open))
         if self._source.more:
             self._wake()
 
@@ -159,16 +157,19 @@ class Asker:
         self._record.touch()
 
     def _dispatch(self) -> None:
-        """Fill the free slots."""
-        while self._stop is None and self._slots < self.teacher.concurrency:
-            job = self._waiting.next()
-            if job is None:
-                return
-            self._slots += 1
-            self.tally.most = max(self.tally.most, self._slots)
-            task = self._loop.create_task(self._send(job))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        """Fill the free slots. What is sent together is reserved together."""
+        with self.governor.together():
+            while self._stop is None and self._slots < self.teacher.concurrency:
+                job = self._waiting.next()
+                if job is None:
+                    return
+                self._slots += 1
+                self.tally.most = max(self.tally.most, self._slots)
+                job.reserved = self._accounts.worst(job.request)
+                fits = self.governor.fits(*job.reserved)
+                task = self._loop.create_task(self._send(job) if fits else self._send_later(job))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
 
     def _set_timer(self) -> None:
         """Look again when the earliest retry is due."""
@@ -197,15 +198,18 @@ class Asker:
 
     # -- one request
 
-    async def _send(self, job: Job) -> None:
-        """Reserve, send, and hand the reply to the journal; the slot is free when that is synced."""
-        job.reserved = self._accounts.worst(job.request)
+    async def _send_later(self, job: Job) -> None:
+        """Wait for room in the budget, then send."""
         try:
             await self.governor.admit(*job.reserved)
         except BaseException as error:
             self._slots -= 1
             self._halt(error)
             return
+        await self._send(job)
+
+    async def _send(self, job: Job) -> None:
+        """Send what is reserved for, and hand the reply to the journal; the slot is free when that is synced."""
         try:
             if self._stop is not None:  # it waited for room in the budget meanwhile
                 raise self._stop
@@ -250,11 +254,9 @@ class Asker:
                 self._waiting.ready.append(self._open[key])
         self._slots -= len(batch.answers)
         try:
-            for key, raw in batch.answers:
-                reply = self._accounts.answered(self._open.pop(key), raw)
-                if reply.error is not None:
-                    self._record.batch.verdicts.append((key, reply.error, reply.detail))
-                self._follow(reply)
+            with self.governor.together():
+                for key, raw in batch.answers:
+                    self._answered(self._open.pop(key), raw)
             for key, kind, detail in batch.failures:
                 del self._open[key]
                 self._follow(self._accounts.failed(key, kind, detail))
@@ -271,6 +273,12 @@ class Asker:
         self._slots -= len(batch.answers)
         self._intending -= len(batch.intents)
         self._halt(_explained(error, self.writer))
+
+    def _answered(self, job: Job, raw: Raw) -> None:
+        reply = self._accounts.answered(job, raw)
+        if reply.error is not None:
+            self._record.batch.verdicts.append((job.key, reply.error, reply.detail))
+        self._follow(reply)
 
     # -- what follows
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 
-from hornbook.store.journal import Batch, JournalWriter
+from hornbook.store.journal import Batch, JournalProcess, JournalWriter
 
 Numbers = tuple[int, int]
 
@@ -27,7 +27,7 @@ class Recorder:
 
     def __init__(
         self,
-        writer: JournalWriter,
+        writer: JournalWriter | JournalProcess,
         landed: Callable[[Batch, Numbers], None],
         broken: Callable[[Batch, BaseException], None],
     ) -> None:

@@ -19,7 +19,7 @@ from hornbook.teachers.reading import read_reply
 
 def with_params(request: Request, params: Mapping[str, Any]) -> Request:
     """The request with the teacher's sampling parameters where the stage sets none."""
-    return replace(request, params={**params, **request.params})
+    return replace(request, params={**params, **request.params}) if params else request
 
 
 def requests_of(stage: Ask, piece: pa.Table, model: str, params: Mapping[str, Any]) -> list[Request | None]:

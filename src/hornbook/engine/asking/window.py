@@ -18,6 +18,8 @@ FIRST_WAIT = 0.5
 """Seconds before the second try; each further wait is twice as long. openai-python begins at 0.5 s too."""
 LONGEST_WAIT = 60.0
 JITTER = 0.2
+BITE = 256
+"""Requests looked up at once where none needs asking: some 3 ms, in which nothing else goes on."""
 
 
 @dataclass(slots=True, eq=False)
@@ -63,10 +65,16 @@ class Unanswered:
         self._reader = reader
         self._known = known
         self._replies = replies
+        self._all_known = False
         self.more = True
 
     def take(self, most: int, open_: dict[str, Job]) -> list[Job]:
-        """Look at `most` requests; those to be asked are put into `open_` and given back."""
+        """Look at `most` requests; those to be asked are put into `open_` and given back.
+
+        Where the last were all answered, as in a run that goes on, more are looked at.
+        """
+        if self._all_known:
+            most = max(most, BITE)
         some = [(digest(body := request.canonical()), request, body) for request in islice(self._requests, most)]
         if len(some) < most:
             self.more = False
@@ -84,6 +92,7 @@ class Unanswered:
             else:
                 job = open_[key] = Job(key, request, body)
                 jobs.append(job)
+        self._all_known = not jobs
         return jobs
 
 

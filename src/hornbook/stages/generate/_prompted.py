@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import pyarrow as pa
 
-from hornbook.core.documents import MESSAGES, PROMPT
+from hornbook.core.documents import MESSAGES, PROMPT, SAMPLE
 from hornbook.core.errors import UserError
 from hornbook.core.knobs import knob
 from hornbook.core.stage import Ask
@@ -35,7 +35,7 @@ Messages = tuple[dict[str, str], ...]
 class Prompted(Ask):
     """Sends a row's `messages` (JSON, a list of {"role", "content"}), else its `prompt` as one user's message."""
 
-    reads: ClassVar[tuple[str, ...] | None] = (PROMPT, MESSAGES)
+    reads: ClassVar[tuple[str, ...] | None] = (PROMPT, MESSAGES, SAMPLE)
 
     system: str = knob("", help="system message put before every prompt that has none of its own")
     max_tokens: int | None = knob(
@@ -88,6 +88,12 @@ class Prompted(Ask):
             if self.system and not isinstance(found, str) and found[0]["role"] != "system":
                 found = ({"role": "system", "content": self.system}, *found)
             yield found
+
+    def samples(self, piece: pa.Table) -> list[int]:
+        """Which of several replies to its prompt each row wants; 0 where the rows say nothing of it."""
+        if SAMPLE not in piece.column_names or not pa.types.is_integer(piece.schema.field(SAMPLE).type):
+            return [0] * piece.num_rows
+        return [number or 0 for number in piece.column(SAMPLE).to_pylist()]
 
 
 def _column(piece: pa.Table, name: str) -> list[Any]:

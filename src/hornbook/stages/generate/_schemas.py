@@ -6,7 +6,7 @@ import importlib
 import inspect
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,9 @@ from hornbook.core.knobs import InputPath, local_path
 
 SCALARS = {"string": pa.string(), "integer": pa.int64(), "number": pa.float64(), "boolean": pa.bool_()}
 _FENCE = re.compile(r"```[ \t]*(?:[A-Za-z0-9_+-]*)[ \t]*\r?\n(.*?)```", re.DOTALL)
+_STRING, _CONTROL = re.compile(r'"(?:[^"\\]|\\.)*+"', re.DOTALL), re.compile(r"[\x00-\x1f]")
+_DECODER = json.JSONDecoder(strict=False)
+_NONE = object()
 _STARTS = 50
 """Places in a text where JSON may begin that are looked at."""
 _SHOWN = 3
@@ -111,27 +114,32 @@ class Form:
             return "it is nested too deep to be checked"
 
 
-def json_in(text: str) -> tuple[Any, str]:
+def json_in(text: str, fits: Callable[[Any], bool] | None = None) -> tuple[Any, str]:
     """(the JSON value in a reply, ''), or (None, what is wrong).
 
-    The whole text is tried, then what stands in code fences, the last first, then every `{` or `[` from the
-    front: models put words around what they were asked for. Numbers must be finite and fit 64 bits, text
-    must be Unicode.
+    The whole text is tried, then, without what the model thought (up to the last `</think>`), what stands in code
+    fences, the last first, then every `{` or `[` from the front: models put words around what they were asked for.
+    Numbers must be finite and fit 64 bits, text must be Unicode; a line break within a text is forgiven.
+
+    Args:
+        text: the reply's.
+        fits: says which of several values is meant, the first it likes; where it likes none, the first of all.
     """
-    stripped = text.strip()
+    stripped = text.strip().removeprefix("\ufeff")
     if not stripped:
         return None, "the reply holds no text"
     try:
         return orjson.loads(stripped), ""
     except orjson.JSONDecodeError:
         pass
-    for found in _candidates(stripped):
-        try:
-            value = orjson.loads(found)
-        except orjson.JSONDecodeError:
-            continue
-        return value, ""
-    return None, "there is no JSON in it that can be read to its end"
+    some: list[Any] = []
+    said = stripped.rpartition("</think>")[2]
+    for part in dict.fromkeys((said, stripped)):  # it may stand within a text of the JSON itself
+        for value in _values(part):
+            if fits is None or fits(value):
+                return value, ""
+            some.append(value)
+    return (some[0], "") if some else (None, "there is no JSON in it that can be read to its end")
 
 
 def canonical(value: Any) -> str:
@@ -139,11 +147,11 @@ def canonical(value: Any) -> str:
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
 
 
-def _candidates(text: str) -> Iterator[str]:
+def _values(text: str) -> Iterator[Any]:
+    """The JSON values in a text: those in code fences, the last first, then the others from the front."""
     for fenced in reversed(_FENCE.findall(text)):
-        if fenced.strip():
-            yield fenced
-    decoder = json.JSONDecoder()
+        if (value := _forgiven(fenced.strip())) is not _NONE:
+            yield value
     at = 0
     for _ in range(_STARTS):
         starts = [found for found in (text.find("{", at), text.find("[", at)) if found >= 0]
@@ -151,12 +159,28 @@ def _candidates(text: str) -> Iterator[str]:
             return
         at = min(starts)
         try:
-            _, end = decoder.raw_decode(text, at)
+            _, end = _DECODER.raw_decode(text, at)
         except (ValueError, RecursionError):
             at += 1
             continue
-        yield text[at:end]
+        if (value := _forgiven(text[at:end])) is not _NONE:
+            yield value
         at = end
+
+
+def _forgiven(text: str) -> Any:
+    """The value of a JSON text that may hold line breaks and tabs as they are; `_NONE` where it is none."""
+    for tried in (text, _escaped(text)):
+        try:
+            return orjson.loads(tried)
+        except orjson.JSONDecodeError:
+            continue
+    return _NONE
+
+
+def _escaped(text: str) -> str:
+    """Control characters within strings written as JSON wants them; elsewhere they are white space or a fault."""
+    return _STRING.sub(lambda found: _CONTROL.sub(lambda c: f"\\u{ord(c.group()):04x}", found.group()), text)
 
 
 def _model(path: str) -> type[BaseModel]:

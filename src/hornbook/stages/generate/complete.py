@@ -81,8 +81,9 @@ class Complete(Prompted):
     def ask(self, piece: pa.Table, model: str) -> Iterator[Request | None]:
         """One request a row; None where the row has no prompt or broken messages."""
         params = self.params()
-        for messages in self.prompts(piece):
-            yield None if isinstance(messages, str) else Request(model, messages=messages, params=params)
+        for messages, sample in zip(self.prompts(piece), self.samples(piece), strict=True):
+            asked = not isinstance(messages, str)
+            yield Request(model, messages=messages, params=params, sample=sample) if asked else None
 
     def take(self, piece: pa.Table, replies: Sequence[Reply]) -> pa.Table:
         """The replies' texts and what the server said about them."""

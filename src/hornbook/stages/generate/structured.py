@@ -83,13 +83,13 @@ class Structured(Prompted):
         """The first try of each row; None where the row has no prompt or broken messages."""
         params, schema = self.params(), self._form.schema
         told = f"\n\n{_ASKED}\n{orjson.dumps(schema).decode()}" if self.instruct else ""
-        for messages in self.prompts(piece):
+        for messages, sample in zip(self.prompts(piece), self.samples(piece), strict=True):
             if isinstance(messages, str):
                 yield None
                 continue
             *before, last = messages
             said = (*before, {"role": last["role"], "content": last["content"] + told})
-            yield Request(model, messages=said, params=params, schema=schema)
+            yield Request(model, messages=said, params=params, schema=schema, sample=sample)
 
     def again(self, row: Mapping[str, Any], asked: Sequence[Request], replies: Sequence[Reply]) -> Request | None:
         """The same conversation with the reply and its fault, where it did not fit and tries are left."""
@@ -139,7 +139,7 @@ class Structured(Prompted):
         """(class of error or None, the fault, the value)."""
         if reply.error is not None and reply.error != "empty":
             return reply.error, reply.detail, None
-        value, fault = json_in(reply.text)
+        value, fault = json_in(reply.text, lambda found: not self._form.faults(found))
         if fault:
             cut = reply.finish == "length"
             return "parse", f"{fault} (cut at max_tokens)" if cut else fault, None

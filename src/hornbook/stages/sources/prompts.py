@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any, Literal
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hornbook.core.documents import EVIDENCE, ID, MESSAGES, ORIGIN, PROMPT, REASON, TEXT
+from hornbook.core.documents import EVIDENCE, ID, MESSAGES, ORIGIN, PROMPT, REASON, SAMPLE, TEXT, with_columns
 from hornbook.core.knobs import InputPath, knob
 from hornbook.core.stage import Dropped, Inputs, Source
 from hornbook.store.reading import File, cut, expand, read_file
@@ -37,6 +38,14 @@ class Prompts(Source):
     prompt: str = knob(PROMPT, help="the files' name for the prompt column")
     id: str = knob(ID, help="the files' name for the id column; rows without one get FILE:LINE")
 
+    samples: int = knob(
+        1,
+        help="several replies to each prompt: a row for each, the column `sample` (from 0) saying which, the id of all "
+        "but the first with #1, #2 … after it",
+        unit="replies",
+        ge=1,
+    )
+
     def shards(self, inputs: Inputs) -> list[Any]:
         """Shares of about 128 MB."""
         paths = [self.path] if isinstance(self.path, str) else list(self.path)
@@ -47,7 +56,8 @@ class Prompts(Source):
         for file in item:
             found = read_file(File(**file), self.prompt, need=(TEXT, MESSAGES), id_column=self.id, split="line")
             for some in found:
-                yield from [_renamed(some)] if isinstance(some, Dropped) else _sorted_out(some)
+                for table in [_renamed(some)] if isinstance(some, Dropped) else _sorted_out(some):
+                    yield table if isinstance(table, Dropped) or self.samples == 1 else _repeated(table, self.samples)
 
 
 def _renamed(dropped: Dropped) -> Dropped:
@@ -69,6 +79,16 @@ def _sorted_out(table: pa.Table) -> Iterator[pa.Table | Dropped]:
         said = pc.binary_join_element_wise(blank.column(ORIGIN), "the prompt is empty", ": ")
         reason = pa.array(["no_prompt"] * blank.num_rows)
         yield Dropped(blank.append_column(REASON, reason).append_column(EVIDENCE, said))
+
+
+def _repeated(table: pa.Table, samples: int) -> pa.Table:
+    """Every row so many times, one after the other."""
+    numbers = np.arange(table.num_rows * samples)
+    sample = pa.array(numbers % samples, pa.int64())
+    table = table.take(pa.array(numbers // samples))
+    marked = pc.binary_join_element_wise(table.column(ID), pc.cast(sample, pa.string()), "#")
+    ids = pc.if_else(pc.equal(sample, 0), table.column(ID), marked)
+    return with_columns(table, pa.table({ID: ids, SAMPLE: sample}))
 
 
 def _has_text(column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -201,6 +201,7 @@ class Journal:
                 try:
                     found = reading(path)
                 except sqlite3.DatabaseError as error:
+                    _only_damage(error)
                     self._note(path, str(error))
                     continue
                 if found is not None:
