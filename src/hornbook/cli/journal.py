@@ -119,8 +119,9 @@ def compact(runs: Path, as_json: bool) -> None:
         print_json(asdict(found))
         return
     if found.files:
-        click.echo(f"{_many(found.files, 'file')} merged: {found.replies:,} replies, {found.tombstones:,} failed; "
-                   f"{found.dropped:,} superseded; {found.before / 1e6:,.1f} → {found.after / 1e6:,.1f} MB")  # fmt: skip
+        sizes = f"{found.before / 1e6:,.1f} → {found.after / 1e6:,.1f} MB"
+        click.echo(f"{_many(found.files, 'file')} merged: {found.replies:,} replies, {found.tombstones:,} failures; "
+                   f"{found.dropped:,} superseded; {sizes}")  # fmt: skip
     elif not found.busy and not found.damaged:
         click.echo(EMPTY.format(journal_folder(runs)))
     for name in found.busy:

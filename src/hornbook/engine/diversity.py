@@ -159,6 +159,11 @@ class Diversity:
         self._waiting: list[tuple[Groups, str]] = []
         self._open: OrderedDict[int, tuple[Request, Groups]] = OrderedDict()
 
+    @staticmethod
+    def prepare() -> None:
+        """Have the tables made now: at the first reply, all others would wait for them."""
+        glance([""])
+
     def asked(self, request: Request, groups: Groups) -> None:
         """Remember a request's groups until its reply is there."""
         if not groups:

@@ -136,6 +136,7 @@ class Teaching:
             if first is not None:
                 open_ = awaited(score, self._rows(score), self.work.params, looking(reader))
                 never_twice(open_, self.work.journal)
+                wanted.diversity.prepare()
                 tally = run(self._online(score, reader, chain([first], passes), heard, wanted))
         tally.cached += wanted.cached
         return tally

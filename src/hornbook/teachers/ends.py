@@ -19,6 +19,8 @@ RAISE_AFTER = 25
 FIRST, DOUBLE_EVERY = 8, 0.2
 """Requests in flight at the start, and seconds after which it may be twice as many. A refusal takes a round trip and
 no more, so a second of patience at the start saves hundreds of wasted requests."""
+WELL_PER_STEP = 4
+"""Replies after which one more may be in flight, where that is sooner: a fast server need not wait for the clock."""
 OPEN_AFTER = 8
 """Failures in a row after which a server is taken for broken …"""
 OPEN_SECONDS = 1.0
@@ -55,6 +57,8 @@ class End:
     open_until: float = -math.inf
     opened: int = 0
     ramp_at: float | None = None
+    _ramp_from: int = 0
+    _ramping: bool = True
     _raises: int = 0
 
     def __post_init__(self) -> None:
@@ -81,17 +85,25 @@ class End:
         return pause
 
     def _ramped(self, now: float) -> float:
-        """The ramp's height now."""
+        """The ramp's height now: it grows with time, and with replies where these come faster."""
         if self.ramp_at is None:
             return FIRST
-        return min(float(self.ceiling), FIRST * 2 ** min(40.0, (now - self.ramp_at) / DOUBLE_EVERY))
+        if not self._ramping:
+            return self.ceiling
+        by_time = FIRST * 2 ** min(40.0, (now - self.ramp_at) / DOUBLE_EVERY)
+        height = max(by_time, FIRST + (self.replies - self._ramp_from) / WELL_PER_STEP)
+        self._ramping = height < self.ceiling
+        return min(self.ceiling, height)
+
+    def _ramp(self, now: float) -> None:
+        self.ramp_at, self._ramp_from, self._ramping = now, self.replies, True
 
     def sent(self, now: float) -> None:
         """A request goes out."""
         self.outstanding += 1
         self.pace.sent(now)
         if self.ramp_at is None:
-            self.ramp_at = now
+            self._ramp(now)
 
     def back(self) -> None:
         """It is out no longer, whatever came of it."""
@@ -102,7 +114,7 @@ class End:
         self.failures, self.good_at, self.sour_until = 0, now, -math.inf
         if self.state != "closed":
             self.state, self.opened = "closed", 0
-            self.ramp_at = now
+            self._ramp(now)
         self.replies += 1
         self._raises += 1
         if self._raises >= RAISE_AFTER:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hornbook.core.asking import Request
-from hornbook.engine.asking.recorder import Recorder
+from hornbook.engine.asking.recorder import UNDER_WAY, Recorder
 from hornbook.engine.asking.tally import LOOKED_AT, WINDOW, Breaker
 from hornbook.engine.asking.window import LONGEST_WAIT, Job, Waiting
 from hornbook.store.journal import Batch
@@ -68,29 +68,38 @@ class Slow:
         return self.batches[-1][1]
 
 
-def test_there_is_one_commit_at_a_time_and_what_comes_meanwhile_is_the_next():
+def test_a_few_batches_are_under_way_and_what_comes_meanwhile_is_the_next():
     async def main():
         slow, landed = Slow(), []
         recorder = Recorder(slow, lambda batch, numbers: landed.append([k for k, _, _ in batch.failures]), None)
-        for n in range(3):
-            recorder.batch.failures.append((f"a{n}", "x", ""))
-            recorder.touch()
-        await asyncio.sleep(0.01)
+
+        async def put(*names: str) -> None:
+            for name in names:
+                recorder.batch.failures.append((name, "x", ""))
+                recorder.touch()
+            await asyncio.sleep(0.01)
+
+        def sizes() -> list[int]:
+            return [len(batch.failures) for batch, _ in slow.batches]
+
+        await put("a0", "a1", "a2")
+        assert sizes() == [3], "what a turn of the loop brings is one batch"
+        for n in range(1, UNDER_WAY):
+            await put(f"b{n}")
         for n in range(5):
-            recorder.batch.failures.append((f"b{n}", "x", ""))
-            recorder.touch()
-            await asyncio.sleep(0)
-        assert [len(batch.failures) for batch, _ in slow.batches] == [3]
+            await put(f"c{n}")
+        assert sizes() == [3] + [1] * (UNDER_WAY - 1)
         assert not recorder.idle
         slow.batches[0][1].set_result((0, 0))
         await asyncio.sleep(0.01)
-        assert [len(batch.failures) for batch, _ in slow.batches] == [3, 5]
+        assert sizes() == [3] + [1] * (UNDER_WAY - 1) + [5]
         assert landed == [["a0", "a1", "a2"]]
-        slow.batches[1][1].set_result((0, 0))
+        for _, done in slow.batches[1:]:
+            done.set_result((0, 0))
         await asyncio.sleep(0.01)
         assert recorder.idle
         recorder.batch.verdicts.append(("k", "parse", ""))
         assert recorder.idle, "a verdict waits for the next batch"
-        assert landed[1] == [f"b{n}" for n in range(5)]
+        assert landed[1:] == [[f"b{n}"] for n in range(1, UNDER_WAY)] + [[f"c{n}" for n in range(5)]]
 
     asyncio.run(main())

@@ -1,12 +1,13 @@
-"""The event loop's end of the journal: what a turn brings is one batch, and there is one commit at a time.
+"""The event loop's end of the journal: what a turn brings is one batch, and a few are under way at a time.
 
-While a commit is under way, what comes gathers for the next one: the slower the disk, the larger the
-batches, and the loop is woken once a commit, not once a record.
+While so many are, what comes gathers for the next one: the slower the disk, the larger the batches, and the
+loop is woken once a batch, not once a record.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
@@ -14,6 +15,8 @@ from contextlib import suppress
 from hornbook.store.journal import Batch, JournalProcess, JournalWriter
 
 Numbers = tuple[int, int]
+UNDER_WAY = 4
+"""Batches: one that is committed, others on their way there or back, so that the disk never waits for the loop."""
 
 
 class Recorder:
@@ -36,18 +39,18 @@ class Recorder:
         self._writer = writer
         self._landed, self._broken = landed, broken
         self._loop = asyncio.get_running_loop()
-        self._flying: Batch | None = None
+        self._flying: deque[Batch] = deque()
         self._due = False
 
     @property
     def idle(self) -> bool:
         """Whether nothing that anyone waits for gathers or is being written."""
         batch = self.batch
-        return self._flying is None and not (batch.intents or batch.answers or batch.failures)
+        return not (self._flying or batch.intents or batch.answers or batch.failures)
 
     def touch(self) -> None:
         """Something was added: have it written as soon as this turn of the loop is over."""
-        if self._flying is None and not self._due:
+        if len(self._flying) < UNDER_WAY and not self._due:
             self._due = True
             self._loop.call_soon(self._flush)
 
@@ -58,10 +61,11 @@ class Recorder:
 
     def _flush(self) -> None:
         self._due = False
-        if self._flying is not None or not self.batch:
+        if len(self._flying) >= UNDER_WAY or not self.batch:
             return
-        self._flying, self.batch = self.batch, Batch()
-        self._writer.put(self._flying).add_done_callback(self._written)
+        self._flying.append(self.batch)
+        self.batch = Batch()
+        self._writer.put(self._flying[-1]).add_done_callback(self._written)
 
     def _written(self, done: Future[Numbers]) -> None:
         """In the journal's thread."""
@@ -69,8 +73,7 @@ class Recorder:
             self._loop.call_soon_threadsafe(self._arrived, done)
 
     def _arrived(self, done: Future[Numbers]) -> None:
-        batch, self._flying = self._flying, None
-        assert batch is not None
+        batch = self._flying.popleft()
         error = done.exception()
         if error is not None:
             self._broken(batch, error)

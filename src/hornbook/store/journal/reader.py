@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,8 @@ PACKS = 64
 """Packs of requests kept unpacked while records are gone through."""
 CACHE_KIB = 4096
 """Pages of each file that stay in memory."""
+SETTLED_NS = 10**9
+"""A folder's time of change may be as coarse as this."""
 AGAIN = "transport"
 """Failures of this class never reached the teacher: they cost nothing and are asked again."""
 
@@ -48,6 +52,8 @@ class Journal:
         self.damaged: dict[Path, str] = {}
         self._say = say
         self._open: dict[Path, sqlite3.Connection] = {}
+        self._known: list[tuple[Path, sqlite3.Connection]] = []
+        self._stamp, self._looked = -1, 0
 
     def find(self, keys: Iterable[str]) -> dict[str, Entry]:
         """The entries of those keys that have been answered (or have failed for good)."""
@@ -190,9 +196,20 @@ class Journal:
         for connection in self._open.values():
             connection.close()
         self._open.clear()
+        self._stamp = -1
 
     def _connections(self) -> list[tuple[Path, sqlite3.Connection]]:
-        """The files that can be read, opened; what compaction has taken away is let go."""
+        """The files that can be read, opened; what compaction has taken away is let go.
+
+        The folder is listed again where it has changed, or had only just changed when it was listed.
+        """
+        try:
+            stamp = os.stat(self.folder).st_mtime_ns
+        except OSError:
+            return []
+        if stamp == self._stamp and self._looked - stamp > SETTLED_NS:
+            return self._known
+        self._stamp, self._looked = stamp, time.time_ns()
         paths = files_of(self.folder)
         for path in self._open.keys() - set(paths):
             self._open.pop(path).close()
@@ -204,9 +221,12 @@ class Journal:
                     _only_damage(error)
                     self._note(path, str(error))
                     continue
-                if found is not None:
+                if found is None:
+                    self._stamp = -1
+                else:
                     self._open[path] = found
-        return sorted(self._open.items())
+        self._known = sorted(self._open.items())
+        return self._known
 
     def _select(self, select: str, wanted: list[bytes]) -> Iterator[tuple[Path, Any]]:
         """Rows of a query with `key IN ({})`, a few keys at a time; around damaged pages one key at a time."""
