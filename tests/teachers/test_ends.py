@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 
 import pytest
 from hypothesis import given, settings
@@ -45,6 +46,39 @@ def test_a_server_that_refuses_some_whatever_the_rate_is_asked_at_full_rate(shar
     last = sum(at > 300 for at in story.arrivals)
     assert last >= 0.5 * 64 / 0.1 * 100
     assert story.wasted < 1.5 * share + 0.02
+
+
+@pytest.mark.parametrize(("before", "after"), [(200, 20), (100, 70), (40, 20)])
+def test_a_limit_that_falls_is_not_taken_for_bad_days(before, after):
+    class Fallen(Tokens):
+        def admit(self, now: float) -> bool:
+            if now > 60:
+                self.rate = self.burst = after
+            return super().admit(now)
+
+    story = simulate(Fallen(before), seconds=240, latency=0.2)
+    late = sum(at > 60 for at in story.arrivals)
+    assert late >= 0.9 * after * 180
+    assert story.refused < 0.1 * late
+
+
+@pytest.mark.parametrize("share", [0.02, 0.1])
+def test_a_server_that_has_no_room_now_and_then_keeps_its_requests_in_flight(share):
+    """503 for some requests, whatever is in flight: the limit goes down, and up again when that was of no use."""
+    end, draw = End("x", 64), random.Random(3)
+    limits = []
+    for n in range(20_000):
+        now = n / 100
+        while end.outstanding < int(end.limit):
+            end.sent(now - 0.1)
+        end.back()
+        if draw.random() < share:
+            end.overloaded(now, now - 0.1, None)
+            end.failures = 0
+        else:
+            end.replied(now)
+        limits.append(end.limit)
+    assert sum(limits[5_000:]) / len(limits[5_000:]) > 0.6 * 64
 
 
 def test_a_limit_that_is_raised_is_found_again():

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import click
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -42,7 +42,7 @@ def write(journal: Journal, out: Path | None) -> int:
     """
     form = form_of(out)
     if out is None:
-        stream = click.get_binary_stream("stdout")
+        stream = sys.stdout.buffer
         return sum(1 for line in _lines(journal) if stream.write(line))
     from hornbook.store.files import whole
 
@@ -53,11 +53,14 @@ def write(journal: Journal, out: Path | None) -> int:
 def _write_lines(journal: Journal, path: Path, form: str) -> int:
     import zstandard
 
-    with path.open("wb") as file:
-        if form == ".jsonl":
-            return sum(1 for line in _lines(journal) if file.write(line))
-        with zstandard.ZstdCompressor(level=3).stream_writer(file, closefd=False) as packed:
-            return sum(1 for line in _lines(journal) if packed.write(line) >= 0)
+    many = 0
+    with path.open("wb") as file, ExitStack() as stack:
+        out: Any = file
+        if form == ".jsonl.zst":
+            out = stack.enter_context(zstandard.ZstdCompressor(level=3).stream_writer(file, closefd=False))
+        for many, line in enumerate(_lines(journal), 1):  # noqa: B007
+            out.write(line)
+    return many
 
 
 def _write_table(journal: Journal, path: Path) -> int:

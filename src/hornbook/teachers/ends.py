@@ -12,6 +12,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from hornbook.teachers.habit import Habit
 from hornbook.teachers.pace import Bucket, Pace
 
 CUT = 0.75
@@ -60,6 +61,7 @@ class End:
     _ramp_from: int = 0
     _ramping: bool = True
     _raises: int = 0
+    _habit: Habit = field(default_factory=Habit)
 
     def __post_init__(self) -> None:
         self.limit = float(self.ceiling)
@@ -102,6 +104,7 @@ class End:
         """A request goes out."""
         self.outstanding += 1
         self.pace.sent(now)
+        self._habit.sent()
         if self.ramp_at is None:
             self._ramp(now)
 
@@ -132,7 +135,11 @@ class End:
     def overloaded(self, now: float, sent: float, after: float | None) -> None:
         """It says that it has no room (503); one that says for how long is paced as well, or all would come at once
         when the time is over."""
-        self._cut(now, sent)
+        known = self._habit.usual
+        if not self._habit.tells_nothing(self.limit, self.outstanding):
+            self._cut(now, sent)
+        elif not known:
+            self.limit = max(self.limit, min(float(self.ceiling), self._habit.best))
         if after is not None:
             self.pace.refused(now, sent, after)
             self.failures = 0

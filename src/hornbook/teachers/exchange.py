@@ -34,7 +34,7 @@ class Exchange:
         self._deadlines = Deadlines(timeout)
         self._urls: dict[str, URL] = {}
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=connections, limit_per_host=0),
+            connector=aiohttp.TCPConnector(limit=0),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
             headers={"Authorization": f"Bearer {key}"} if key else {},
             cookie_jar=aiohttp.DummyCookieJar(),

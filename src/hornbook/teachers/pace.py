@@ -17,6 +17,8 @@ import re
 from collections import deque
 from collections.abc import Mapping
 
+from hornbook.teachers.habit import Habit
+
 REST = 1.0
 """Seconds that a server rests after the first refusal, so that its rate can be measured, and after one that names no
 time; doubled while it goes on refusing. Our choice (NVIDIA DataDesigner rests 2 s)."""
@@ -46,10 +48,6 @@ FIRST_HOLD, LONGEST_HOLD = 2, 16
 """Epochs at the edge of what is refused before more is tried."""
 SAME = 0.15
 """Two refused rates within this share of each other are one limit."""
-VAIN, SHARES, ODD = 0.6, 100, 0.03
-"""A rate limit refuses no request at VAIN of the rate at which all were let in before: a server that does refuses some
-requests whatever the rate is. Their share, over some SHARES requests, is then taken for its habit, and only twice that
-and ODD more is a reason to slow down."""
 
 
 class Bucket:
@@ -104,10 +102,7 @@ class Pace:
         self._lag = 0.1
         self._epoch = (-math.inf, 0)
         self._probe, self._hold, self._held = PROBE, FIRST_HOLD, 0
-        self._share = self._habit = 0.0
-        """Share of requests that is refused: lately, and whatever is done."""
-        self._best = 0.0
-        """The highest rate at which requests were let in."""
+        self._habit = Habit()
 
     def wait(self, now: float) -> float:
         """Seconds until a request may be sent."""
@@ -126,7 +121,7 @@ class Pace:
                 self._bins.popleft()
         self._bins[-1][1] += 1
         self._sent += 1
-        self._share -= self._share / SHARES
+        self._habit.sent()
         if self.rate == math.inf:
             return
         if self._sent == 1:  # one goes ahead to see whether it is let in
@@ -158,8 +153,7 @@ class Pace:
                 bin_[1] = max(0.0, bin_[1] - 1)
                 break
         self._lag = 0.8 * self._lag + 0.2 * min(2.0, now - sent)
-        self._share += 1 / SHARES
-        if self._habitual(now):
+        if self.rate < math.inf and self._habitual(now):
             self.resting_until = max(self.resting_until, now + (after or 0.0))
             return False
         if sent < self._cut_at:
@@ -185,17 +179,15 @@ class Pace:
 
     def _habitual(self, now: float) -> bool:
         """Whether a refusal tells nothing of the rate."""
-        if self._habit:
-            if self._share <= 2 * self._habit + ODD:
-                return True
-            self._habit = self._best = 0.0
-        if self.rate == math.inf or not self._bins or now - self._bins[0][0] < WINDOW / 2:
-            return False
-        self._best = max(self._best, self._accepted(now))
-        if self.rate > VAIN * self._best:
-            return False
-        self._habit, self._ceiling = self._share, 0.0
-        return True
+        known = self._habit.usual
+        measured = bool(self._bins) and now - self._bins[0][0] >= WINDOW / 2
+        if self._habit.tells_nothing(self.rate, self._accepted(now) if measured else 0.0):
+            if not known:
+                self.rate, self._ceiling = max(self.rate, self._habit.best), 0.0
+            return True
+        if known:
+            self._bins.clear()
+        return False
 
     def _cut(self, now: float) -> None:
         same = abs(self.rate - self._ceiling) <= SAME * self.rate

@@ -45,8 +45,7 @@ class Recorder:
     @property
     def idle(self) -> bool:
         """Whether nothing that anyone waits for gathers or is being written."""
-        batch = self.batch
-        return not (self._flying or batch.intents or batch.answers or batch.failures)
+        return not (self._flying or self._wanted())
 
     def touch(self) -> None:
         """Something was added: have it written as soon as this turn of the loop is over."""
@@ -59,9 +58,13 @@ class Recorder:
         batch, self.batch = self.batch, Batch()
         return self._writer.put(batch)
 
+    def _wanted(self) -> bool:
+        """Whether anyone waits for what gathers."""
+        return bool(self.batch.intents or self.batch.answers or self.batch.failures)
+
     def _flush(self) -> None:
         self._due = False
-        if len(self._flying) >= UNDER_WAY or not self.batch:
+        if len(self._flying) >= UNDER_WAY or not self._wanted():
             return
         self._flying.append(self.batch)
         self.batch = Batch()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from hornbook.store.journal.records import FORMAT, SCHEMA, files_of, format_of
+from hornbook.store.journal.records import FORMAT, SCHEMA, check_tables, files_of, format_of, mark
 
 TRIES = 250
 CACHE_KIB = 8192
@@ -23,7 +23,7 @@ CHECKPOINT_BYTES = 16 * 2**20
 def claim(folder: Path, *, fresh: bool = False) -> tuple[FileLock, Path, sqlite3.Connection]:
     """A journal file nobody else writes to: the first whose lock is free and that is sound, or a new one."""
     new = (folder / f"writer-{number:04d}.sqlite" for number in fresh_numbers(folder))
-    for path in chain(() if fresh else files_of(folder), new):
+    for path in chain(() if fresh else (p for p in files_of(folder) if not mark(p).exists()), new):
         lock = FileLock(path.with_suffix(".lock"))
         try:
             lock.acquire(timeout=0)
@@ -73,7 +73,11 @@ def writing(path: Path) -> sqlite3.Connection:
         connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
         if empty:
             connection.executescript(f"BEGIN IMMEDIATE; {SCHEMA} COMMIT;")
+        check_tables(connection)
         return connection
+    except UnicodeDecodeError as error:  # of SQLite's own message, which quotes the damage
+        connection.close()
+        raise sqlite3.DatabaseError("its tables are damaged") from error
     except BaseException:
         connection.close()
         raise

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,12 @@ from hornbook.store.journal.records import (
     KEY_BYTES,
     Damaged,
     Entry,
-    checksum,
+    check,
+    check_tables,
     entry,
     files_of,
     format_of,
+    mark,
     raw_key,
     unpack_intents,
 )
@@ -74,32 +76,35 @@ class Journal:
     def settled(self, keys: Sequence[str]) -> set[str]:
         """Those of the keys that need not be asked: they have a sound reply, or have failed for good."""
         wanted = [raw_key(key) for key in keys]
-        select = f"SELECT key, body, sum FROM replies WHERE key IN ({{}}) AND (body IS NOT NULL OR class != '{AGAIN}')"
+        select = "SELECT key, at, seconds, body, sum, class, detail FROM replies WHERE key IN ({}) "
+        select += f"AND (body IS NOT NULL OR class != '{AGAIN}')"
         found = set()
-        for path, (key, body, total) in self._select(select, wanted):
-            if body is None or checksum(key, body) == total:
-                found.add(key.hex())
-            else:
-                self._note(path, f"the checksum of the reply to {key.hex()} does not fit")
+        for path, row in self._select(select, wanted):
+            try:
+                check(row)
+            except Damaged as error:
+                self._note(path, str(error))
+                continue
+            found.add(row[0].hex())
         return found
 
     def keys(self) -> Iterator[str]:
         """The keys of all replies, file by file; one that two files hold comes twice."""
         for path, connection in self._connections():
-            rows = connection.execute("SELECT key FROM replies WHERE body IS NOT NULL ORDER BY number")
-            yield from (key.hex() for (key,) in self._guarded(path, rows))
+            rows = self._guarded(path, connection, "SELECT key FROM replies WHERE body IS NOT NULL ORDER BY number")
+            yield from (key.hex() for (key,) in rows if isinstance(key, bytes))
 
     def counts(self) -> dict[str, int]:
         """Requests intended, answered, failed (by class) and still without an answer."""
         counts: dict[str, int] = {"requests": 0, "replies": 0, "failed": 0, "unanswered": 0}
         lacking: set[bytes] = set()
         for path, connection in self._connections():
-            for (keys,) in self._guarded(path, connection.execute("SELECT keys FROM intents")):
+            for (keys,) in self._guarded(path, connection, "SELECT keys FROM intents WHERE typeof(keys) = 'blob'"):
                 some = [keys[at : at + KEY_BYTES] for at in range(0, len(keys), KEY_BYTES)]
                 ended = {row[0] for _, row in self._select("SELECT key FROM replies WHERE key IN ({})", some)}
                 lacking.update(key for key in some if key not in ended)
-            rows = connection.execute("SELECT class, body IS NULL, count(*) FROM replies GROUP BY 1, 2")
-            for kind, failed, many in self._guarded(path, rows):
+            query = "SELECT class, body IS NULL, count(*) FROM replies GROUP BY 1, 2"
+            for kind, failed, many in self._guarded(path, connection, query):
                 counts["failed" if failed else "replies"] += many
                 if failed:
                     counts[f"failed {kind}"] = counts.get(f"failed {kind}", 0) + many
@@ -111,7 +116,7 @@ class Journal:
         """The request of a key, as it was intended, or None."""
         wanted = raw_key(key)
         for path, connection in self._connections():
-            row = connection.execute("SELECT intent FROM replies WHERE key = ?", [wanted]).fetchone()
+            row = next(self._guarded(path, connection, "SELECT intent FROM replies WHERE key = ?", [wanted]), None)
             where, values = "instr(keys, ?) > 0", [wanted]
             if row is not None and row[0] is not None:
                 where, values = "number = ?", row
@@ -126,8 +131,8 @@ class Journal:
         connection = dict(self._connections()).get(path)
         if connection is None:
             return
-        rows = connection.execute(f"SELECT many, keys, body, sum FROM intents {where} ORDER BY number", values)
-        for row in self._guarded(path, rows):
+        query = f"SELECT many, keys, body, sum FROM intents {where} ORDER BY number"
+        for row in self._guarded(path, connection, query, values):
             try:
                 yield from unpack_intents(*row)
             except Damaged as error:
@@ -143,7 +148,7 @@ class Journal:
                     "SELECT number, intent, key, at, seconds, body, sum, class, detail FROM replies "
                     "WHERE number > ? ORDER BY number LIMIT ?"
                 )
-                rows = list(self._guarded(path, connection.execute(query, [at, LOOKUP])))
+                rows = list(self._guarded(path, connection, query, [at, LOOKUP]))
                 if not rows:
                     break
                 at = rows[-1][0]
@@ -186,7 +191,7 @@ class Journal:
         found: dict[str, dict[str, int]] = {}
         for path, connection in self._connections():
             query = "SELECT class, body IS NULL, count(*) FROM replies WHERE class IS NOT NULL GROUP BY 1, 2"
-            for kind, failed, many in self._guarded(path, connection.execute(query)):
+            for kind, failed, many in self._guarded(path, connection, query):
                 counts = found.setdefault(kind, {"failed": 0, "replies": 0})
                 counts["failed" if failed else "replies"] += many
         return dict(sorted(found.items()))
@@ -204,7 +209,7 @@ class Journal:
         The folder is listed again where it has changed, or had only just changed when it was listed.
         """
         try:
-            stamp = os.stat(self.folder).st_mtime_ns
+            stamp = self.folder.stat().st_mtime_ns
         except OSError:
             return []
         if stamp == self._stamp and self._looked - stamp > SETTLED_NS:
@@ -250,22 +255,23 @@ class Journal:
             _only_damage(error)
             return []
 
-    def _guarded(self, path: Path, rows: sqlite3.Cursor) -> Iterator[Any]:
-        """Rows up to the first damaged page."""
-        while True:
-            try:
-                row = rows.fetchone()
-            except sqlite3.DatabaseError as error:
-                _only_damage(error)
-                self._note(path, str(error))
-                return
-            if row is None:
-                return
-            yield row
+    def _guarded(
+        self, path: Path, connection: sqlite3.Connection, query: str, values: Sequence[object] = ()
+    ) -> Iterator[Any]:
+        """Rows of a query up to the first damaged page."""
+        try:
+            rows = connection.execute(query, values)
+            while (row := rows.fetchone()) is not None:
+                yield row
+        except sqlite3.DatabaseError as error:
+            _only_damage(error)
+            self._note(path, str(error))
 
     def _note(self, path: Path, what: str) -> None:
         if path not in self.damaged:
             self.damaged[path] = what
+            with suppress(OSError):
+                mark(path).touch()
             if self._say is not None:
                 self._say(f"journal: {path.name} is damaged ({what}); what cannot be read is asked again")
 
@@ -284,9 +290,13 @@ def reading(path: Path) -> sqlite3.Connection | None:
         if found not in (0, FORMAT):
             raise sqlite3.DatabaseError(f"its form is {found}, this hornbook reads form {FORMAT}")
         if found == FORMAT:
+            check_tables(connection)
             return connection
         connection.close()
         return None
+    except UnicodeDecodeError as error:  # of SQLite's own message, which quotes the damage
+        connection.close()
+        raise sqlite3.DatabaseError("its tables are damaged") from error
     except BaseException:
         connection.close()
         raise

@@ -11,6 +11,7 @@ from __future__ import annotations
 import sqlite3
 import struct
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -108,7 +109,7 @@ def unpack(stored: bytes) -> bytes:
         return stored[1:]
     try:
         return zstandard.decompress(stored[1:])
-    except zstandard.ZstdError as error:
+    except (zstandard.ZstdError, MemoryError) as error:
         raise Damaged(str(error)) from error
 
 
@@ -124,7 +125,8 @@ def unpack_intents(many: int, keys: bytes, body: bytes, total: int) -> Iterator[
     Raises:
         Damaged: the checksum does not fit.
     """
-    if checksum(keys, body) != total or len(keys) != many * KEY_BYTES:
+    whole = isinstance(keys, bytes) and isinstance(body, bytes) and isinstance(many, int)
+    if not whole or checksum(keys, body) != total or len(keys) != many * KEY_BYTES:
         raise Damaged("the checksum of a pack of requests does not fit")
     data = zstandard.decompress(body)
     at = 4 * many
@@ -133,22 +135,33 @@ def unpack_intents(many: int, keys: bytes, body: bytes, total: int) -> Iterator[
         at += length
 
 
-def entry(row: Sequence[object]) -> Entry:
+def check(row: Sequence[Any]) -> None:
+    """Make sure that a row of (key, at, seconds, body, sum, class, detail) is as it was written.
+
+    Raises:
+        Damaged: the checksum does not fit.
+    """
+    key, at, seconds, body, total, kind, _ = row
+    if not isinstance(key, bytes) or not isinstance(at, float):
+        raise Damaged("a record has no key")
+    if body is None:
+        if total != checksum(key, str(kind).encode()):
+            raise Damaged(f"the checksum of the tombstone of {key.hex()} does not fit")
+    elif not isinstance(body, bytes) or not isinstance(seconds, float) or total != checksum(key, body):
+        raise Damaged(f"the checksum of the reply to {key.hex()} does not fit")
+
+
+def entry(row: Sequence[Any]) -> Entry:
     """The entry of a row of (key, at, seconds, body, sum, class, detail).
 
     Raises:
         Damaged: the checksum does not fit.
     """
-    key, at, seconds, body, total, kind, detail = row
-    assert isinstance(key, bytes)
-    assert isinstance(at, float)
+    check(row)
+    key, at, seconds, body, _, kind, detail = row
     said = str(detail or "")
     if body is None:
-        if total != checksum(key, str(kind).encode()):
-            raise Damaged(f"the checksum of the tombstone of {key.hex()} does not fit")
         return Entry(key.hex(), None, str(kind), said, at)
-    if not isinstance(body, bytes) or not isinstance(seconds, float) or total != checksum(key, body):
-        raise Damaged(f"the checksum of the reply to {key.hex()} does not fit")
     return Entry(key.hex(), Raw(unpack(body), seconds), None, said, at, None if kind is None else str(kind))
 
 
@@ -156,6 +169,25 @@ def format_of(connection: sqlite3.Connection) -> int:
     """The number of a file's form; 0 while its writer has not made the tables yet."""
     found: int = connection.execute("PRAGMA user_version").fetchone()[0]
     return found
+
+
+def check_tables(connection: sqlite3.Connection) -> None:
+    """Make sure that a file's tables are those of this form, and that no text in it can stop a reader.
+
+    Raises:
+        sqlite3.DatabaseError: they are not: the first page is damaged.
+    """
+    connection.text_factory = lambda text: text.decode("utf-8", "replace")
+    with closing(sqlite3.connect(":memory:")) as model:
+        model.executescript(SCHEMA)
+        wanted = set(model.execute("SELECT sql FROM sqlite_master"))
+    if not wanted <= set(connection.execute("SELECT sql FROM sqlite_master")):
+        raise sqlite3.DatabaseError("its tables are damaged")
+
+
+def mark(path: Path) -> Path:
+    """The file whose presence says that damage was found in a journal file: it is written to no more."""
+    return path.with_suffix(".damaged")
 
 
 def files_of(folder: Path) -> list[Path]:

@@ -14,10 +14,11 @@ from filelock import FileLock, Timeout
 from hornbook.core.asking import Raw
 from hornbook.store.files import sync_folder
 from hornbook.store.journal.files import fresh_numbers, writing
-from hornbook.store.journal.records import COLUMNS, SCHEMA, Damaged, files_of, unpack
+from hornbook.store.journal.records import COLUMNS, SCHEMA, Damaged, entry, files_of
 from hornbook.store.journal.writer import DETAIL, VERDICT
 
 CHUNK = 2000
+READ = "key, at, seconds, body, sum, class, detail"
 MERGE = f"""
 INSERT INTO best ({COLUMNS})
 SELECT key, at, seconds, body, sum, class, detail, intent + ? FROM old.replies WHERE true
@@ -178,9 +179,11 @@ def redrive(folder: Path, kind: str, among: set[str] | None = None, *, act: bool
             try:
                 rows = connection.execute("SELECT key FROM replies WHERE class = ?", [kind]).fetchall()
                 some = [key for (key,) in rows if among is None or key.hex() in among]
-                keys += [key.hex() for key in some]
                 if act and some:
                     _take_out(connection, some)
+                keys += [key.hex() for key in some]
+            except sqlite3.DatabaseError:  # damaged: what cannot be read is asked again anyhow
+                pass
             finally:
                 connection.close()
     return Redriven(list(dict.fromkeys(keys)), busy)
@@ -217,6 +220,8 @@ def settle_verdicts(folder: Path, verdict: Callable[[str, Raw], tuple[str, str] 
                 continue
             try:
                 count += _settle(connection, verdict)
+            except sqlite3.DatabaseError:  # damaged: what cannot be read is asked again anyhow
+                pass
             finally:
                 connection.close()
     return count
@@ -227,20 +232,21 @@ def _settle(connection: sqlite3.Connection, verdict: Callable[[str, Raw], tuple[
     count = 0
     while True:
         rows = connection.execute(
-            "SELECT number, key, seconds, body FROM replies WHERE number > ? AND body IS NOT NULL AND class IS NULL "
+            f"SELECT number, {READ} FROM replies WHERE number > ? AND body IS NOT NULL AND class IS NULL "
             "ORDER BY number LIMIT ?",
             [at, CHUNK],
         ).fetchall()
         if not rows:
             return count
         bad = []
-        for _, key, seconds, body in rows:
+        for row in rows:
             try:
-                found = verdict(key.hex(), Raw(unpack(body), seconds))
+                known = entry(row[1:])
             except Damaged:
                 continue
+            found = None if known.raw is None else verdict(known.key, known.raw)
             if found is not None:
-                bad.append((found[0], found[1][:DETAIL], key))
+                bad.append((found[0], found[1][:DETAIL], row[1]))
         at = rows[-1][0]
         count += len(rows)
         connection.execute("BEGIN IMMEDIATE")

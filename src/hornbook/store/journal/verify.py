@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hornbook.store.journal.reader import reading
-from hornbook.store.journal.records import KEY_BYTES, Damaged, entry, files_of, unpack_intents
+from hornbook.store.journal.records import KEY_BYTES, Damaged, entry, files_of, mark, unpack_intents
 
 
 @dataclass
@@ -61,6 +61,8 @@ def _check(path: Path) -> Health:
             connection.close()
     except sqlite3.DatabaseError as error:
         health.error = str(error)
+    if health.sound:
+        mark(path).unlink(missing_ok=True)
     return health
 
 
