@@ -27,8 +27,8 @@ AT_A_TIME = 32
 OPENING_WORDS = 3
 """As `quality.openings` counts them."""
 LONGEST_OPENING = 256
-ALL_FIRST, THEN_EVERY = 512, 8
-"""Replies that are all looked at, and of how many later ones one is: 512 and more tell a share within 5 points
+ALL_FIRST, THEN_EVERY = 640, 8
+"""Replies that are all looked at, and of how many later ones one is: 640 and more tell a share within 4 points
 (two standard errors of a share of 1/2), so the later ones serve to see a change."""
 GROUP_BITS = 10
 LONGEST_VALUE = 100
