@@ -137,24 +137,26 @@ class JournalProcess:
 def main(folder: str) -> None:
     """Write what comes over standard input until it ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # its end is the asking process's to say
+    out = os.fdopen(sys.stdout.fileno(), "wb", buffering=0, closefd=False)
 
-    def tell(done: Future[Numbers]) -> None:
+    def tell(what: object) -> None:
         with suppress(OSError):  # nobody listens any more
-            _send(sys.stdout.buffer, done.exception() or done.result())
+            _send(out, what)
 
     try:
         writer = JournalWriter(Path(folder))
     except Exception as error:
-        _send(sys.stdout.buffer, error)
+        tell(error)
         return
     with writer:
-        _send(sys.stdout.buffer, str(writer.path))
+        tell(str(writer.path))
         while (head := sys.stdin.buffer.read(HEAD.size)) and len(head) == HEAD.size:
             size = HEAD.unpack(head)[0]
             data = sys.stdin.buffer.read(size)
             if len(data) < size:
                 break
-            writer.put(_whole(pickle.loads(data))).add_done_callback(tell)
+            done = writer.put(_whole(pickle.loads(data)))
+            done.add_done_callback(lambda done: tell(done.exception() or done.result()))
 
 
 def _flat(batch: Batch) -> tuple[Any, ...]:
@@ -173,7 +175,6 @@ def _send(pipe: IO[bytes], value: object) -> None:
     whole = memoryview(HEAD.pack(len(data)) + data)
     while whole:
         whole = whole[pipe.write(whole) :]
-    pipe.flush()
 
 
 def _widen(pipe: int) -> None:
