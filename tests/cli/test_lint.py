@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from hornbook.engine.lint_lists import lint_lists
-from hornbook.engine.lint_prompts import MEMORY, PromptChecks
+from hornbook.engine.linting.lists import lint_lists
+from hornbook.engine.linting.prompts import MEMORY, PromptChecks
 from hornbook.engine.recipe import check_data
 from tests.commands import hornbook, write_jsonl
 

@@ -22,7 +22,7 @@ from hornbook.cli.common import (
 from hornbook.cli.completing import recipe_names
 
 if TYPE_CHECKING:
-    from hornbook.engine.lint import Linted
+    from hornbook.engine.linting.linter import Linted
 
 
 @click.command(short_help="what is wrong with a recipe's prompts, before a cent is spent")
@@ -62,7 +62,7 @@ def command(
     """
     from hornbook.engine.budget import Governor
     from hornbook.engine.execute import Setting
-    from hornbook.engine.lint import lint
+    from hornbook.engine.linting.linter import lint
     from hornbook.engine.recipe import load_recipe
     from hornbook.engine.workspace import Workspace
 

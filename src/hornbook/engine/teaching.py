@@ -14,15 +14,15 @@ from hornbook.core.errors import HornbookError
 from hornbook.core.stage import Ask
 from hornbook.engine.asking import Asker, Tally, looking, replies_to
 from hornbook.engine.asking.loops import run
-from hornbook.engine.batching import ask_in_batches
+from hornbook.engine.batches.batching import ask_in_batches
+from hornbook.engine.batches.drafting import never_twice
+from hornbook.engine.batches.rounds import awaited, passes_of
 from hornbook.engine.budget import Governor
 from hornbook.engine.chains import Chains, chained
 from hornbook.engine.diversity import Diversity, Watching
-from hornbook.engine.drafting import never_twice
 from hornbook.engine.events import Listener, Progress
 from hornbook.engine.keys import scorer
 from hornbook.engine.recipe import Step
-from hornbook.engine.rounds import awaited, passes_of
 from hornbook.engine.streams import any_left, begun, stream_rows, stream_watched
 from hornbook.engine.tasks import TAKEN, Work
 from hornbook.engine.wanting import Row, Rows, Wanted

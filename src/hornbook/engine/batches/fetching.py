@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 
 from hornbook.core.asking import Raw, Reply
 from hornbook.core.errors import BudgetStop, HornbookError
+from hornbook.engine.batches.drafts import PIECE, Desk, Draft, Hold, lines_of, pieces, renamed
 from hornbook.engine.budget import owed
-from hornbook.engine.drafts import PIECE, Desk, Draft, Hold, lines_of, pieces, renamed
 from hornbook.store.intents import Intent
 from hornbook.store.journal import Batch as Records
 from hornbook.teachers.batches import Batch, Item

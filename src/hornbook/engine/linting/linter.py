@@ -18,10 +18,10 @@ from hornbook.engine.diversity import Watching
 from hornbook.engine.events import StepEvent
 from hornbook.engine.execute import Setting
 from hornbook.engine.finding import find_stage, kind_of
-from hornbook.engine.lint_findings import Finding
-from hornbook.engine.lint_lists import lint_lists
-from hornbook.engine.lint_places import placed
-from hornbook.engine.lint_prompts import BYTES_A_TOKEN, Hits, PromptChecks, unfilled
+from hornbook.engine.linting.findings import Finding
+from hornbook.engine.linting.lists import lint_lists
+from hornbook.engine.linting.places import placed
+from hornbook.engine.linting.prompts import BYTES_A_TOKEN, Hits, PromptChecks, unfilled
 from hornbook.engine.mistakes import checked
 from hornbook.engine.recipe import Recipe, Step, ancestors
 from hornbook.engine.run import above_of, sole, step_keys

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from hornbook.engine.lint_findings import Finding, Level
+from hornbook.engine.linting.findings import Finding, Level
 from hornbook.engine.recipe import Recipe
 
 OPPOSITES = (

@@ -13,16 +13,17 @@ from pathlib import Path
 
 import orjson
 import pytest
+from tests.engine.batches.dying import Points, drive, lives, requests
 
 from hornbook.core.asking import Raw, Request
 from hornbook.core.errors import BudgetStop, HornbookError, Interrupted, UserError
 from hornbook.core.stage import Ask
 from hornbook.engine.asking import looking
-from hornbook.engine.batching import ask_in_batches
+from hornbook.engine.batches.batching import ask_in_batches
+from hornbook.engine.batches.drafting import Drafting, never_twice
+from hornbook.engine.batches.drafts import Desk
+from hornbook.engine.batches.rounds import passes_of
 from hornbook.engine.budget import Governor
-from hornbook.engine.drafting import Drafting, never_twice
-from hornbook.engine.drafts import Desk
-from hornbook.engine.rounds import passes_of
 from hornbook.store.intents import Book, any_open
 from hornbook.store.journal import Journal, JournalWriter
 from hornbook.teachers import batch_anthropic, batch_openai
@@ -32,7 +33,6 @@ from hornbook.teachers.reading import read_reply
 from hornbook.teachers.spec import TeacherSpec
 from hornbook.teachers.wire import Wire
 from tests.commands import begin, hornbook, last_json, write_jsonl
-from tests.engine.dying import Points, drive, lives, requests
 from tests.faulty_server import counts_of, faulty_server, totals_of
 
 KINDS = ("openai", "anthropic")

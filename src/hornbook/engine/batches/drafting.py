@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hornbook.core.asking import Request
 from hornbook.core.errors import BudgetStop, UserError
-from hornbook.engine.drafts import CLIENT_LENGTH, PIECE, Desk, Draft, Hold, pieces, renamed
+from hornbook.engine.batches.drafts import CLIENT_LENGTH, PIECE, Desk, Draft, Hold, pieces, renamed
 from hornbook.engine.worst import Worst
 from hornbook.store.intents import FOLDER, Intent, any_open, in_batches
 from hornbook.store.journal import Batch as Records

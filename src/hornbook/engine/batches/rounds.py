@@ -8,8 +8,8 @@ from typing import Any
 
 from hornbook.core.asking import Request
 from hornbook.core.stage import Ask
+from hornbook.engine.batches.drafts import pieces
 from hornbook.engine.chains import Chain, Look, chained
-from hornbook.engine.drafts import pieces
 from hornbook.engine.wanting import Wanted
 
 Row = tuple[Mapping[str, Any], Request]

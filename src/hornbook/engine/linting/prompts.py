@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from hornbook.engine.lint_findings import Finding, Level
+from hornbook.engine.linting.findings import Finding, Level
 from hornbook.kernels import minhash
 from hornbook.kernels.sketches import SpaceSaving
 from hornbook.kernels.words import Words, blocks, normalise, texts, words

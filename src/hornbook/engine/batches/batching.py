@@ -17,10 +17,10 @@ from pathlib import Path
 from hornbook.core.asking import Request, TeacherError
 from hornbook.core.errors import BudgetStop, HornbookError, Interrupted
 from hornbook.engine.asking import Tally
+from hornbook.engine.batches.drafting import Drafting
+from hornbook.engine.batches.drafts import Desk, Hold, Reads, Writes
+from hornbook.engine.batches.fetching import Fetching
 from hornbook.engine.budget import Governor
-from hornbook.engine.drafting import Drafting
-from hornbook.engine.drafts import Desk, Hold, Reads, Writes
-from hornbook.engine.fetching import Fetching
 from hornbook.store.intents import Book, Intent
 from hornbook.teachers.batches import Batch, open_batches
 from hornbook.teachers.prices import tariff_as_asked

@@ -10,19 +10,19 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.engine.batches.dying import drive, requests
 
 from hornbook.core.errors import BudgetStop
 from hornbook.engine.asking import looking
-from hornbook.engine.batching import ask_in_batches
+from hornbook.engine.batches.batching import ask_in_batches
+from hornbook.engine.batches.drafts import Hold
 from hornbook.engine.budget import Governor
-from hornbook.engine.drafts import Hold
 from hornbook.engine.ledger import NAME, Spent, read_spent
 from hornbook.store.journal import Journal, JournalWriter
 from hornbook.teachers.batches import Limits
 from hornbook.teachers.prices import Band, Tariff
 from hornbook.teachers.spec import TeacherSpec
 from tests.commands import begin, hornbook, last_json, write_jsonl
-from tests.engine.dying import drive, requests
 from tests.faulty_server import counts_of, faulty_server, totals_of
 
 KINDS = ("openai", "anthropic")

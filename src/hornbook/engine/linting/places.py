@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hornbook.core.knobs import InputPath, local_path
-from hornbook.engine.lint_findings import Finding
+from hornbook.engine.linting.findings import Finding
 from hornbook.engine.recipe import Recipe, Step, ancestors
 
 TEXTS = (".jsonl", ".json", ".txt", ".md", ".csv", ".tsv", ".yaml", ".yml")

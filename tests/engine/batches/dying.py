@@ -1,7 +1,7 @@
 """Asking in batches by processes that are killed at a chosen point: before or after the n-th thing they do.
 
 A thing is an HTTP exchange, a piece of a download, a change of the book of batches or a write to the journal.
-`python -m tests.engine.dying` reads jobs, a JSON object a line; each is done by processes forked from this
+`python -m tests.engine.batches.dying` reads jobs, a JSON object a line; each is done by processes forked from this
 one, which has one thread: one for each of `deaths`, then one that lives. It prints what each came to.
 """
 
@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from hornbook.core.asking import Request
-from hornbook.engine import batching
-from hornbook.engine.batching import Batcher
+from hornbook.engine.batches import batching
+from hornbook.engine.batches.batching import Batcher
+from hornbook.engine.batches.drafts import Desk
 from hornbook.engine.budget import Governor
-from hornbook.engine.drafts import Desk
 from hornbook.store.intents import Book
 from hornbook.store.journal import Batch as Records
 from hornbook.store.journal import Journal, JournalWriter
@@ -209,7 +209,7 @@ def main() -> None:
 def lives(jobs: list[dict[str, Any]], timeout: float = 280.0) -> list[dict[str, Any]]:
     """Do jobs, some side by side; what each came to, in their order."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.engine.dying"],
+        [sys.executable, "-m", "tests.engine.batches.dying"],
         cwd=ROOT,
         input="".join(json.dumps(job) + "\n" for job in jobs),
         capture_output=True,
