@@ -23,13 +23,11 @@ import hashlib
 import json
 import math
 import struct
-import subprocess
 import sys
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from statistics import NormalDist
@@ -37,7 +35,7 @@ from typing import Any
 
 import orjson
 
-from tests.commands import ROOT
+from tests.commands import serving
 from tests.faulty_batches import Batches
 from tests.faulty_http import Call, head, listen
 from tests.faulty_limits import limit_of
@@ -369,19 +367,9 @@ async def serve(options: Options) -> None:
     await asyncio.Event().wait()
 
 
-@contextmanager
-def faulty_server(**options: Any) -> Iterator[str]:
+def faulty_server(**options: Any) -> AbstractContextManager[str]:
     """The address of a server that runs while the block does."""
-    child = subprocess.Popen(
-        [sys.executable, "-m", "tests.faulty_server", json.dumps(options)], cwd=ROOT, stdout=subprocess.PIPE, text=True
-    )
-    assert child.stdout is not None
-    try:
-        yield f"http://127.0.0.1:{int(child.stdout.readline())}"
-    finally:
-        child.kill()
-        child.stdout.close()
-        child.wait()
+    return serving("tests.faulty_server", json.dumps(options))
 
 
 def counts_of(url: str) -> dict[str, Any]:

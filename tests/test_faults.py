@@ -220,7 +220,14 @@ def test_two_hundred_kills(tmp_path):
 # -- 429
 
 
-def storm(folder: Path, seconds: int, retry_after: str, limit: dict[str, Any], refusal: str = "429") -> None:
+def storm(
+    folder: Path,
+    seconds: int,
+    retry_after: str,
+    limit: dict[str, Any],
+    refusal: str = "429",
+    most_wasted: float = 0.05,
+) -> None:
     """The law of storms: a client allowed 500 at once gets what a server of 20 a second gives, and little else."""
     rate = 20
     prompts = rate * (seconds + 1)
@@ -243,7 +250,7 @@ def storm(folder: Path, seconds: int, retry_after: str, limit: dict[str, Any], r
     assert set(totals["fates"]) <= {"ok", refusal}
     assert totals["delivered"] == prompts
     assert totals["delivered"] >= 0.9 * allowance
-    assert refused < 0.05 * totals["asked"]
+    assert refused < most_wasted * totals["asked"]
 
 
 BUCKET = {"kind": "tokens", "rate": 20}
@@ -260,7 +267,7 @@ LONG_STORMS = {
     **STORMS,
     "sliding": ("none", SLIDING),
     "sliding-whole": ("seconds", SLIDING),
-    "overloaded-silent": ("none", BUCKET, "503"),
+    "overloaded-silent": ("none", BUCKET, "503", 0.2),  # a 503 says nothing of a rate: what is in flight is steered
 }
 
 

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
-from tests.commands import ROOT
+from hornbook.engine.asking.loops import run
+from tests.commands import serving
 
 WORDS = ["the", "little", "fox", "ran", "home", "and", "saw", "a", "red", "ball", "under", "the", "big", "tree", "then"]
 
@@ -27,14 +26,14 @@ def reply_body(words: int = 60) -> bytes:
     return json.dumps({"id": "zero", "object": "chat.completion", "choices": [choice], "usage": usage}).encode()
 
 
-def _http(body: bytes) -> bytes:
+def http(body: bytes) -> bytes:
     return b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body
 
 
 class Zero(asyncio.Protocol):
     """One connection. The counts are the class's: one process, one server."""
 
-    reply = _http(reply_body())
+    reply = http(reply_body())
     posts = 0
     connections = 0
     transport: asyncio.Transport
@@ -62,31 +61,22 @@ class Zero(asyncio.Protocol):
             self.transport.write(Zero.reply)
         elif head.startswith(b"get /counts"):
             counts = {"posts": Zero.posts, "connections": Zero.connections}
-            self.transport.write(_http(json.dumps(counts).encode()))
+            self.transport.write(http(json.dumps(counts).encode()))
         else:
-            self.transport.write(_http(b'{"object": "list", "data": [{"id": "test", "object": "model"}]}'))
+            self.transport.write(http(b'{"object": "list", "data": [{"id": "test", "object": "model"}]}'))
 
 
-async def serve(words: int) -> None:
-    Zero.reply = _http(reply_body(words))
-    server = await asyncio.get_running_loop().create_server(Zero, "127.0.0.1", 0, backlog=4096)
+async def serve(words: int, protocol: type[Zero] = Zero) -> None:
+    """Answer until killed."""
+    Zero.reply = http(reply_body(words))
+    server = await asyncio.get_running_loop().create_server(protocol, "127.0.0.1", 0, backlog=4096)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 
 
-@contextmanager
-def zero_server(words: int = 60) -> Iterator[str]:
+def zero_server(words: int = 60) -> AbstractContextManager[str]:
     """The address of a server (without /v1) that runs while the block does, in a process of its own."""
-    child = subprocess.Popen(
-        [sys.executable, "-m", "tests.zero_server", str(words)], cwd=ROOT, stdout=subprocess.PIPE, text=True
-    )
-    assert child.stdout is not None
-    try:
-        yield f"http://127.0.0.1:{int(child.stdout.readline())}"
-    finally:
-        child.kill()
-        child.stdout.close()
-        child.wait()
+    return serving("tests.zero_server", str(words))
 
 
 def counts_of(url: str) -> dict[str, int]:
@@ -97,10 +87,4 @@ def counts_of(url: str) -> dict[str, int]:
 
 
 if __name__ == "__main__":
-    try:
-        import uvloop
-
-        run = uvloop.run
-    except ImportError:
-        run = asyncio.run
     run(serve(int(sys.argv[1]) if len(sys.argv) > 1 else 60))

@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from bench import peers
-from bench.asking.server import ROOT, server, times_of
+from bench.asking.server import server, times_of
 from bench.harness import Contender, Facts, Failed, Role
+from tests.commands import ROOT
 
 PEERS = ("curator", "data-designer", "distilabel")
 """Fastest first, so that where `--quick` runs out of time it is the best peer that was measured."""

@@ -5,19 +5,16 @@ A process of its own: `python -m bench.asking.server [WORDS]` prints its port.
 
 from __future__ import annotations
 
-import asyncio
 import json
-import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import AbstractContextManager
 
-from tests.zero_server import Zero, _http, reply_body
+from hornbook.engine.asking.loops import run
+from tests.commands import serving
+from tests.zero_server import Zero, http, serve
 
-ROOT = Path(__file__).resolve().parents[2]
 GREETING = 100
 """Bytes: a shorter body is no prompt of ours. curator asks once with no messages at all, long before it begins."""
 
@@ -32,7 +29,7 @@ class Timed(Zero):
     def _answer(self, head: bytes) -> None:
         if head.startswith(b"get /times"):
             times = {"asked": Timed.asked, "seconds": Timed.last - Timed.first, "connections": Zero.connections}
-            self.transport.write(_http(json.dumps(times).encode()))
+            self.transport.write(http(json.dumps(times).encode()))
             return
         arrived = time.perf_counter()
         super()._answer(head)
@@ -43,26 +40,9 @@ class Timed(Zero):
             Timed.last = time.perf_counter()
 
 
-async def serve(words: int) -> None:
-    """Answer until killed."""
-    Zero.reply = _http(reply_body(words))
-    server = await asyncio.get_running_loop().create_server(Timed, "127.0.0.1", 0, backlog=4096)
-    print(server.sockets[0].getsockname()[1], flush=True)
-    await server.serve_forever()
-
-
-@contextmanager
-def server(words: int = 60) -> Iterator[str]:
+def server(words: int = 60) -> AbstractContextManager[str]:
     """The address (without /v1) of a fresh server that runs while the block does."""
-    command = [sys.executable, "-m", "bench.asking.server", str(words)]
-    child = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    assert child.stdout is not None
-    try:
-        yield f"http://127.0.0.1:{int(child.stdout.readline())}"
-    finally:
-        child.kill()
-        child.stdout.close()
-        child.wait()
+    return serving("bench.asking.server", str(words))
 
 
 def times_of(url: str) -> dict[str, float]:
@@ -73,10 +53,4 @@ def times_of(url: str) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    try:
-        import uvloop
-
-        run = uvloop.run
-    except ImportError:
-        run = asyncio.run
-    run(serve(int(sys.argv[1]) if len(sys.argv) > 1 else 60))
+    run(serve(int(sys.argv[1]) if len(sys.argv) > 1 else 60, Timed))

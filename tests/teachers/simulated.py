@@ -42,6 +42,7 @@ def simulate(
     latency: float,
     trip: float = 0.02,
     tell: str = "none",
+    refusal: int = 429,
     concurrency: int = 500,
     seed: int = 0,
     **ends: Any,
@@ -54,6 +55,7 @@ def simulate(
         latency: mean seconds of a reply, ± 50 %.
         trip: seconds there and back, ± 30 %.
         tell: what a refusal says: none, seconds (whole ones, as Retry-After), exact.
+        refusal: its status, 429 or 503.
         concurrency: of the client.
         seed: of the draws.
         ends: further arguments of `Ends`.
@@ -70,12 +72,14 @@ def simulate(
         heapq.heappush(queue, (now + wait, number, what, sent, after))
 
     while now < seconds:
+        for broken in servers.broken(now):
+            broken.seen(now, True)
         while (chosen := servers.choose(now, 1.0)) is not None:
             servers.send(chosen, now, 1.0)
             story.sent += 1
             story.most = max(story.most, end.outstanding)
             later(trip / 2 * draw.uniform(0.7, 1.3), "arrives", now)
-        wait = servers.wait(now, 1.0)
+        wait = min(servers.wait(now, 1.0), servers.look(now))
         if not queue or now + wait < queue[0][0]:
             assert wait < math.inf, "nothing in flight and nothing to wait for"
             now += max(wait, 1e-6)
@@ -96,5 +100,8 @@ def simulate(
             end.replied(now)
         else:
             story.refused += 1
-            end.refused(now, sent, after, None)
+            if refusal == 429:
+                end.refused(now, sent, after, None)
+            else:
+                end.overloaded(now, sent, after)
     return story

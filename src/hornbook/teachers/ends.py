@@ -135,15 +135,14 @@ class End:
     def overloaded(self, now: float, sent: float, after: float | None) -> None:
         """It says that it has no room (503); one that says for how long is paced as well, or all would come at once
         when the time is over."""
-        known = self._habit.usual
-        if not self._habit.tells_nothing(self.limit, self.outstanding):
+        lately = self.pace.let_in(now)
+        if not self._habit.tells_nothing(lately or math.inf, lately):
             self._cut(now, sent)
-        elif not known:
-            self.limit = max(self.limit, min(float(self.ceiling), self._habit.best))
         if after is not None:
             self.pace.refused(now, sent, after)
             self.failures = 0
         else:
+            self.pace.turned_away(sent)
             self.broke(now)
 
     def broke(self, now: float) -> None:

@@ -148,10 +148,7 @@ class Pace:
         Returns:
             whether this was the first word of a new limit, and not the echo of one that is known.
         """
-        for bin_ in reversed(self._bins):
-            if bin_[0] <= sent:
-                bin_[1] = max(0.0, bin_[1] - 1)
-                break
+        self.turned_away(sent)
         self._lag = 0.8 * self._lag + 0.2 * min(2.0, now - sent)
         if self.rate < math.inf and self._habitual(now):
             self.resting_until = max(self.resting_until, now + (after or 0.0))
@@ -177,11 +174,21 @@ class Pace:
         self._cut_at, self._sent, self._saved = now, 0, 0.0
         return True
 
+    def turned_away(self, sent: float) -> None:
+        """A request that was sent at `sent` was not let in."""
+        for bin_ in reversed(self._bins):
+            if bin_[0] <= sent:
+                bin_[1] = max(0.0, bin_[1] - 1)
+                break
+
+    def let_in(self, now: float) -> float:
+        """Requests a second that were let in lately; 0 where that is not known yet."""
+        return self._accepted(now) if self._bins and now - self._bins[0][0] >= WINDOW / 2 else 0.0
+
     def _habitual(self, now: float) -> bool:
         """Whether a refusal tells nothing of the rate."""
         known = self._habit.usual
-        measured = bool(self._bins) and now - self._bins[0][0] >= WINDOW / 2
-        if self._habit.tells_nothing(self.rate, self._accepted(now) if measured else 0.0):
+        if self._habit.tells_nothing(self.rate, self.let_in(now)):
             if not known:
                 self.rate, self._ceiling = max(self.rate, self._habit.best), 0.0
             return True
