@@ -44,7 +44,7 @@ SPEND, LEAST_SAVED, LONGEST_SAVED = 3.0, 0.5, 1.0
 used at SPEND times the rate, until that was refused once."""
 PROBE, MOST_PROBE = 0.01, 0.25
 """First step beyond the refused rate, doubled with each further one."""
-FIRST_HOLD, LONGEST_HOLD = 2, 16
+FIRST_HOLD, LONGEST_HOLD = 4, 16
 """Epochs at the edge of what is refused before more is tried."""
 SAME = 0.15
 """Two refused rates within this share of each other are one limit."""
