@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
-from bench import peers
+from bench import corpus, peers
 from bench.harness import Options, line_of, record, table_of
 
 NAMES = {
@@ -56,16 +56,21 @@ def main(args: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("name", nargs="?", help="which benchmark")
     parser.add_argument("--list", action="store_true", help="what there is")
+    parser.add_argument("--corpus", action="store_true", help="make the corpora (or --quick, --full ones)")
     parser.add_argument("--install", action="store_true", help="make the environments of its peers")
     parser.add_argument("--quick", action="store_true", help="end within 60 s, once peers are installed")
     parser.add_argument("--full", action="store_true", help="as large as it goes")
     parser.add_argument("--record", action="store_true", help="append the JSON line to bench/results/NAME.jsonl")
     parser.add_argument("--rounds", type=int, default=0, help="turns of each")
-    parser.add_argument("--cache", type=Path, default=None, help="where the peers' environments are")
+    parser.add_argument("--cache", type=Path, default=None, help="where the peers' environments and the corpora are")
     given = parser.parse_args(args)
     if given.list:
         for name, about in NAMES.items():
             print(f"{name:<16} {about}{'' if built(name) else '  (not built yet)'}")
+        return 0
+    if given.corpus:
+        size = corpus.size_of(given.quick, given.full)
+        corpus.make(given.cache or peers.default_cache(), size, tell)
         return 0
     if not given.name:
         parser.print_usage(sys.stderr)

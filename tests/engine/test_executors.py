@@ -20,6 +20,10 @@ def square(n: int) -> int:
     return n * n
 
 
+def inverse(n: int) -> float:
+    return 1 / n
+
+
 def die(n: int) -> int:
     os._exit(9)
 
@@ -35,6 +39,15 @@ def test_a_pool_gives_what_inline_gives():
         assert sorted(pool.map(square, items)) == list(Inline().map(square, items))
         assert list(pool.map(square, [])) == []
         assert list(pool.map(square, [3])) == [9]
+
+
+def test_threads_give_what_inline_gives():
+    items = list(range(23))
+    with Pool(2) as pool:
+        assert sorted(pool.map(square, items, threads=True)) == list(Inline().map(square, items, threads=True))
+        assert not multiprocessing.active_children()
+        with pytest.raises(ZeroDivisionError):
+            list(pool.map(inverse, [1, 0, 2], threads=True))
 
 
 def test_a_dead_worker_is_said():

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hornbook.core.errors import UserError
-from hornbook.nn.loader import Windows, shuffled
+from hornbook.nn.loader import Rows, Windows, shuffled
 
 
 @given(st.integers(1, 3000), st.integers(0, 2**63 - 1))
@@ -60,3 +60,21 @@ def test_seeds_and_epochs_differ():
     assert (windows.at(0) != other.at(0)).any()
     first = np.concatenate([windows.starts(t) for t in range(windows.count // 8)])
     assert len(np.unique(first)) == len(first)
+
+
+@settings(deadline=None)
+@given(st.integers(1, 60), st.integers(1, 9), st.integers(0, 99))
+def test_each_epoch_serves_each_row_once(count, batch, seed):
+    rows = Rows(np.arange(count * 4, dtype=np.uint16).reshape(count, 4), 3, batch, seed)
+    steps = -(-3 * count // batch)
+    served = np.concatenate([rows.at(t) for t in range(steps)])
+    assert served.dtype == np.int64
+    for epoch in range(3):
+        mine = served[epoch * count : (epoch + 1) * count]
+        assert sorted(mine[:, 0].tolist()) == list(range(0, count * 4, 4))
+    assert (rows.at(steps - 1) == served[-batch:]).all()
+
+
+def test_rows_of_another_length_are_refused():
+    with pytest.raises(UserError, match="packed for a context of 3 tokens cannot be trained on with 4"):
+        Rows(np.zeros((2, 4), np.uint16), 4, 1, 0)

@@ -8,6 +8,17 @@ from hornbook.core.documents import with_columns
 from hornbook.core.rules import select
 from hornbook.core.stage import Across, Each
 
+LANES = 3
+
+
+def about(facts: pa.Table, first: int, piece: pa.Table) -> pa.Table:
+    rows = facts.column("row").to_numpy()
+    return facts.filter(pa.array((rows >= first) & (rows < first + piece.num_rows)))
+
+
+def _seen(piece: pa.Table, reads: tuple[str, ...] | None) -> pa.Table:
+    return piece if reads is None else piece.select([name for name in reads if name in piece.column_names])
+
 
 def documents(texts: list[str], ids: list[str] | None = None) -> pa.Table:
     ids = ids or [f"d{at}" for at in range(len(texts))]
@@ -21,16 +32,22 @@ def mark(stage: Each | Across, table: pa.Table, size: int = 4096) -> pa.Table:
     if isinstance(stage, Each):
         marks = [stage.each(piece) for piece in pieces]
     else:
-        mapped = pa.concat_tables([stage.map(piece, at) for piece, at in zip(pieces, starts, strict=True)])
-        homes = mapped.column("partition").to_numpy()
-        assert mapped.schema.field("partition").type == pa.int32()
-        assert ((homes >= 0) & (homes < stage.partitions)).all()
-        reduced = [stage.reduce(mapped.filter(pa.array(homes == p)), table.num_rows) for p in range(stage.partitions)]
-        facts = pa.concat_tables(reduced).sort_by("row")
-        rows = facts.column("row").to_numpy()
+        facts = pa.table({"row": pa.array([], pa.int64())})
+        for step in stage.rounds():
+            mapped = pa.concat_tables(
+                [
+                    step.map(_seen(piece, step.reads), at, about(facts, at, piece))
+                    for at, piece in zip(starts, pieces, strict=True)
+                ]
+            )
+            assert pa.types.is_integer(mapped.schema.field("partition").type)
+            lane = mapped.column("partition").to_numpy() % LANES
+            rows = [mapped.filter(pa.array(lane == number)) for number in range(LANES)]
+            found = [step.reduce(some, table.num_rows) for some in rows]
+            facts = pa.concat_tables(found).sort_by("row")
         marks = [
-            stage.apply(piece, at, facts.filter(pa.array((rows >= at) & (rows < at + piece.num_rows))))
-            for piece, at in zip(pieces, starts, strict=True)
+            stage.apply(_seen(piece, stage.reads), at, about(facts, at, piece))
+            for at, piece in zip(starts, pieces, strict=True)
         ]
     return with_columns(table, pa.concat_tables(marks))
 

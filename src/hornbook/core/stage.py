@@ -23,7 +23,7 @@ from pydantic import BaseModel, ConfigDict
 from hornbook.core.asking import Reply, Request
 from hornbook.core.rules import Rule
 
-Makes = Literal["documents", "tokens", "student", "exam", "page"]
+Makes = Literal["documents", "tokens", "student", "exam", "page", "index"]
 
 
 class Stage(BaseModel):
@@ -46,12 +46,23 @@ class Stage(BaseModel):
     needs: ClassVar[tuple[Makes, ...]] = ("documents",)
     """What must stand above this step in the recipe."""
 
+    in_threads: ClassVar[bool] = False
+    """Its work is done by what releases the interpreter's lock (kernels, pyarrow), so workers are threads."""
+
     reads_recipe: ClassVar[bool] = False
     """Whether the stage looks at the whole recipe (the report does); it is then part of the step's key."""
 
     def drops(self) -> dict[str, Rule]:
         """Reason → rule, in order; the first rule that hits names the reason."""
         return {}
+
+    def measure(self, marks: pa.Table) -> dict[str, Any]:
+        """Numbers (or lists of numbers) about the marks of one piece; the engine adds up those of all pieces."""
+        return {}
+
+    def facts(self, sums: Mapping[str, Any]) -> dict[str, Any]:
+        """What the manifest says of the step, as JSON; `sums` is what `measure` gave, added up."""
+        return dict(sums)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,30 +135,50 @@ class Each(Stage):
         """The columns this stage adds or replaces, row for row."""
 
 
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One map and reduce of an `Across`.
+
+    Args:
+        reads: columns that `map` looks at; None for all.
+        map: (piece, number of its first row, facts about its rows from the round before, sorted by `row`; in
+            the first round with that column alone) → rows with `partition`, an integer ≥ 0. The engine
+            brings rows of one value together; how many values share a `reduce` grows with the corpus.
+        reduce: (rows of a share of the partitions in document order, number of all documents) → facts with the
+            column `row` (int64), the document they are about. A document may have several.
+    """
+
+    reads: tuple[str, ...] | None
+    map: Callable[[pa.Table, int, pa.Table], pa.Table]
+    reduce: Callable[[pa.Table, int], pa.Table]
+
+
 class Across(Stage):
     """What needs the whole corpus, in bounded memory: deduplication, caps, selection.
 
     `map` every piece to rows with an integer column `partition`; the engine brings the rows of a
     partition together, in document order; `reduce` turns them into facts about documents, rows with
     the integer column `row`; the engine brings the facts back to their pieces; `apply` makes marks.
+    A stage that needs more than one exchange says so with `rounds`.
     """
-
-    partitions: ClassVar[int] = 16
 
     @abc.abstractmethod
     def map(self, piece: pa.Table, row: int) -> pa.Table:
-        """Rows with `partition` (int32, 0 ≤ p < partitions). `row` is the piece's first row number."""
+        """Rows with `partition` (any integers ≥ 0). `row` is the piece's first row number."""
 
     @abc.abstractmethod
     def reduce(self, rows: pa.Table, total: int) -> pa.Table:
-        """Facts with `row` (int64) from one partition; `total` is the number of documents."""
+        """Facts with `row` (int64) from some partitions; `total` is the number of documents. There may be no rows."""
+
+    def rounds(self) -> tuple[Round, ...]:
+        """What is done, first to last: `map` and `reduce` once, unless the stage says otherwise."""
+        return (Round(self.reads, lambda piece, row, _: self.map(piece, row), self.reduce),)
 
     @abc.abstractmethod
     def apply(self, piece: pa.Table, row: int, facts: pa.Table) -> pa.Table:
-        """The columns this stage adds or replaces; `facts` are those of this piece, sorted by `row`.
+        """The columns this stage adds or replaces; `facts` are the last round's of this piece, sorted by `row`.
 
-        They have all the columns of `reduce` even where they have no rows; where no partition had any
-        rows at all, they have the column `row` alone.
+        They have all the columns of `reduce` even where they have no rows.
         """
 
 

@@ -138,9 +138,7 @@ class Setting:
         if isinstance(stage, Across):
             task = tasks.apply_across
             if not scored:
-                self._items(step, work, tasks.map_across, work.marks, "map", parts, show=False)
-                partitions = list(range(stage.partitions))
-                self._items(step, work, tasks.reduce_across, work.marks, "reduce", partitions, show=False)
+                self._rounds(step, stage, work, above)
         elif isinstance(stage, Ask):
             task = tasks.take_replies
             if not scored:
@@ -151,7 +149,17 @@ class Setting:
         results = self._items(step, work, task, work.folder, "part", parts)
         if isinstance(stage, Across):
             shutil.rmtree(work.marks / tasks.SHUFFLE, ignore_errors=True)
-        return facts, results
+        return facts | tasks.facts_of(stage, work.marks, len(parts)), results
+
+    def _rounds(self, step: Step, stage: Across, work: Work, above: Above) -> None:
+        """Map, shuffle and reduce, as often as the stage wants; each round sees the facts of the one before."""
+        places = list(zip(above.parts(), above.starts(), strict=True))
+        lanes = tasks.lanes_for(above.rows())
+        for number in range(len(stage.rounds())):
+            parts = [(*place, number) for place in places]
+            self._items(step, work, tasks.map_across, work.marks, f"map-{number}", parts, show=False)
+            self._items(step, work, tasks.reduce_across, work.marks, f"reduce-{number}", [number] * lanes, show=False)
+            shutil.rmtree(work.marks / tasks.SHUFFLE / f"map-{number}", ignore_errors=True)
 
     def _items(
         self,
@@ -168,7 +176,7 @@ class Setting:
         left = [Item(work, at, what) for at, what in enumerate(whats) if tasks.record_of(folder, kind, at) is None]
         done = len(whats) - len(left)
         totals = {"kept": 0, "dropped": 0}
-        for result in self.executor.map(task, left):
+        for result in self.executor.map(task, left, threads=step.stage.in_threads):
             done += 1
             for name in totals:
                 totals[name] += result.get(name, 0)

@@ -11,7 +11,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing.connection import wait as wait_for
@@ -26,15 +26,20 @@ T = TypeVar("T")
 class Executor(Protocol):
     """Runs tasks over items."""
 
-    def map(self, task: Callable[[Any], T], items: Iterable[Any]) -> Iterator[T]:
-        """Results in order of completion. An item's exception is raised when its turn comes."""
+    def map(self, task: Callable[[Any], T], items: Iterable[Any], *, threads: bool = False) -> Iterator[T]:
+        """Results in order of completion. An item's exception is raised when its turn comes.
+
+        Args:
+            task, items: what to do with what.
+            threads: the work releases the interpreter's lock, so threads do as well as processes, and begin at once.
+        """
         ...
 
 
 class Inline:
     """The reference: one item after another, in this process."""
 
-    def map(self, task: Callable[[Any], T], items: Iterable[Any]) -> Iterator[T]:
+    def map(self, task: Callable[[Any], T], items: Iterable[Any], *, threads: bool = False) -> Iterator[T]:
         """Results in the order of the items."""
         for item in items:
             yield task(item)
@@ -64,7 +69,7 @@ class Pool:
                 child.kill()
         self._pool.shutdown(cancel_futures=True)
 
-    def map(self, task: Callable[[Any], T], items: Iterable[Any]) -> Iterator[T]:
+    def map(self, task: Callable[[Any], T], items: Iterable[Any], *, threads: bool = False) -> Iterator[T]:
         """Results as they are ready; at most two items a worker are handed out ahead.
 
         Raises:
@@ -74,8 +79,11 @@ class Pool:
         if len(todo) < 2 or self.workers < 2:
             yield from Inline().map(task, todo)
             return
+        if threads:
+            yield from self._threads(task, todo)
+            return
         try:
-            yield from self._spread(task, todo)
+            yield from self._processes(task, todo)
         except BrokenProcessPool as error:
             self._pool = None
             raise HornbookError(
@@ -83,23 +91,40 @@ class Pool:
                 fix="run again to resume; --workers 1 needs the least memory",
             ) from error
 
-    def _spread(self, task: Callable[[Any], T], todo: list[Any]) -> Iterator[T]:
+    def _processes(self, task: Callable[[Any], T], todo: list[Any]) -> Iterator[T]:
         if self._pool is None:
             context = multiprocessing.get_context("spawn")
             self._pool = ProcessPoolExecutor(self.workers, mp_context=context, initializer=_begin_worker)
-        pending: set[Future[T]] = set()
-        ahead = iter(todo)
-        more = True
-        while more or pending:
-            while more and len(pending) < 2 * self.workers:
-                try:
-                    with _deaf():
-                        pending.add(self._pool.submit(task, next(ahead)))
-                except StopIteration:
-                    more = False
-            done, pending = wait(pending, return_when=FIRST_COMPLETED)
-            for future in done:
-                yield future.result()
+        pool = self._pool
+
+        def submit(item: Any) -> Future[T]:
+            with _deaf():
+                return pool.submit(task, item)
+
+        yield from _as_ready(submit, todo, 2 * self.workers)
+
+    def _threads(self, task: Callable[[Any], T], todo: list[Any]) -> Iterator[T]:
+        with ThreadPoolExecutor(self.workers) as pool:
+            try:
+                yield from _as_ready(lambda item: pool.submit(task, item), todo, 2 * self.workers)
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _as_ready(submit: Callable[[Any], Future[T]], todo: list[Any], ahead: int) -> Iterator[T]:
+    """Results as they are ready, with so many items handed out at a time."""
+    pending: set[Future[T]] = set()
+    left = iter(todo)
+    more = True
+    while more or pending:
+        while more and len(pending) < ahead:
+            try:
+                pending.add(submit(next(left)))
+            except StopIteration:
+                more = False
+        done, pending = wait(pending, return_when=FIRST_COMPLETED)
+        for future in done:
+            yield future.result()
 
 
 @contextmanager

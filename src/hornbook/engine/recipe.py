@@ -287,6 +287,7 @@ def _has_needs(stage: Stage, use: str, above: tuple[str, ...], before: list[Step
                 "student": "train.student",
                 "exam": "evaluate.bits",
                 "page": "report.page",
+                "index": "dedup.index",
             }
             raise UserError(
                 f"{use} needs {need}, and no step above makes any",

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from hornbook.core.documents import with_columns
 from hornbook.core.rules import Rule, select
@@ -22,10 +24,13 @@ from hornbook.engine.finding import find_stage
 from hornbook.engine.keys import scorer
 from hornbook.store.artifacts import Above
 from hornbook.store.files import read_json, write_json
-from hornbook.store.parts import PartWriter, pieces, read_tables, write_table
+from hornbook.store.parts import PartWriter, pieces
+from hornbook.store.shuffle import ShuffleWriter, read_lane
 
 RECORDS = ".items"
 SHUFFLE = ".shuffle"
+LANES, ROWS_A_LANE = 16, 32_768
+"""Shares of a shuffle: at least so many where there are documents enough, and of so many documents at most."""
 TAKEN = f"{RECORDS}/taken.npy"
 """Which rows were asked, where fewer replies were wanted than there are rows."""
 
@@ -71,7 +76,7 @@ class Work:
 class Item:
     """One item of a step: its number, and whatever names it.
 
-    For a source what it said, for a partition its number, else the part's path and first row number.
+    For a source what it said, for a lane the round, else the part's path and first row number (and the round).
     """
 
     work: Work
@@ -108,48 +113,37 @@ def mark_each(item: Item) -> dict[str, Any]:
 
 
 def map_across(item: Item) -> dict[str, Any]:
-    """Map one part to partitions, on disk."""
+    """Map one part to partitions, on disk, in one round of an `Across`."""
     stage = scorer(item.work.stage())
     assert isinstance(stage, Across)
-    part, row = item.what
-    found = []
-    for piece in pieces(part, stage.reads):
-        found.append(stage.map(piece, row))
-        row += piece.num_rows
-    files = []
-    if found:
-        table = pa.concat_tables(found, promote_options="permissive")
-        partition = table.column("partition").to_numpy()
-        order = np.argsort(partition, kind="stable")
-        table, partition = table.take(pa.array(order)), partition[order]
-        edges = np.searchsorted(partition, np.arange(stage.partitions + 1))
-        for number in range(stage.partitions):
-            start, end = int(edges[number]), int(edges[number + 1])
-            if end > start:
-                path = item.work.marks / SHUFFLE / "map" / f"{number:05d}" / f"{item.at:05d}.arrow"
-                write_table(path, table.slice(start, end - start).combine_chunks())
-                files.append(number)
-    return _record(item.work.marks, "map", item.at, {"partitions": files}, durable=False)
+    part, row, number = item.what
+    step = stage.rounds()[number]
+    scratch = item.work.marks / SHUFFLE
+    facts = _facts(scratch, number - 1, item.at)
+    lanes = lanes_for(item.work.inputs().rows())
+    with ShuffleWriter(scratch / f"map-{number}" / f"{item.at:05d}.arrow", lanes) as out:
+        for piece in pieces(part, step.reads):
+            rows = step.map(piece, row, facts.of(row, piece.num_rows))
+            out.write(rows, rows.column("partition").to_numpy())
+            row += piece.num_rows
+    return _record(item.work.marks, f"map-{number}", item.at, {}, durable=False)
 
 
 def reduce_across(item: Item) -> dict[str, Any]:
-    """Reduce one partition to facts, and give each part its own."""
+    """Reduce one lane of partitions to facts, and give each part its own."""
     stage = scorer(item.work.stage())
     assert isinstance(stage, Across)
+    number = item.what
     inputs = item.work.inputs()
-    shuffle = item.work.marks / SHUFFLE
-    rows = read_tables(sorted((shuffle / "map" / f"{item.at:05d}").glob("*.arrow")))
+    scratch = item.work.marks / SHUFFLE
+    rows = read_lane(sorted((scratch / f"map-{number}").glob("*.arrow")), item.at, lanes_for(inputs.rows()))
     if rows is not None:
-        facts = stage.reduce(rows, inputs.rows()).sort_by("row")
-        write_table(shuffle / "columns" / f"{item.at:05d}.arrow", facts.slice(0, 0).combine_chunks())
-        starts = np.array([*inputs.starts(), inputs.rows()])
-        edges = np.searchsorted(facts.column("row").to_numpy(), starts)
-        for part in range(len(starts) - 1):
-            start, end = int(edges[part]), int(edges[part + 1])
-            if end > start:
-                some = facts.slice(start, end - start).combine_chunks()
-                write_table(shuffle / "facts" / f"{part:05d}" / f"{item.at:05d}.arrow", some)
-    return _record(item.work.marks, "reduce", item.at, {}, durable=False)
+        facts = stage.rounds()[number].reduce(rows, inputs.rows()).sort_by("row")
+        starts = np.array(inputs.starts())
+        part = np.searchsorted(starts, facts.column("row").to_numpy(), side="right") - 1
+        with ShuffleWriter(scratch / f"facts-{number}" / f"{item.at:05d}.arrow", starts.size) as out:
+            out.write(facts, part)
+    return _record(item.work.marks, f"reduce-{number}", item.at, {}, durable=False)
 
 
 def apply_across(item: Item) -> dict[str, Any]:
@@ -159,18 +153,40 @@ def apply_across(item: Item) -> dict[str, Any]:
     score = scorer(stage)
     assert isinstance(score, Across)
     first = item.what[1]
-    shuffle = item.work.marks / SHUFFLE
-    own = sorted((shuffle / "facts" / f"{item.at:05d}").glob("*.arrow"))
-    found = read_tables([*sorted((shuffle / "columns").glob("*.arrow")), *own])
-    facts = pa.table({"row": pa.array([], pa.int64())}) if found is None else found.sort_by("row")
-    numbers = facts.column("row").to_numpy()
+    facts = _facts(item.work.marks / SHUFFLE, len(score.rounds()) - 1, item.at)
 
     def marks(piece: pa.Table, offset: int) -> pa.Table:
         row = first + offset
-        start, end = np.searchsorted(numbers, [row, row + piece.num_rows])
-        return score.apply(_seen(piece, stage), row, facts.slice(int(start), int(end - start)))
+        return score.apply(_seen(piece, stage), row, facts.of(row, piece.num_rows))
 
     return _mark(item, stage, marks)
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """The facts about one part's documents, sorted by `row`."""
+
+    table: pa.Table
+    rows: NDArray[np.int64]
+
+    def of(self, row: int, many: int) -> pa.Table:
+        start, end = np.searchsorted(self.rows, [row, row + many])
+        return self.table.slice(int(start), int(end - start))
+
+
+def _facts(scratch: Path, number: int, part: int) -> _Facts:
+    """What round `number` found out about a part; the column `row` alone where it found nothing at all."""
+    found = read_lane(sorted((scratch / f"facts-{number}").glob("*.arrow")), part, None)
+    if found is None:
+        return _Facts(pa.table({"row": pa.array([], pa.int64())}), np.zeros(0, np.int64))
+    rows = found.column("row").to_numpy()
+    order = np.argsort(rows, kind="stable")
+    return _Facts(found.take(pa.array(order)), rows[order])
+
+
+def lanes_for(rows: int) -> int:
+    """How many shares the partitions of a corpus are reduced in, so that one share's memory does not grow with it."""
+    return max(1, min(LANES, -(-rows // 1024)), -(-rows // ROWS_A_LANE))
 
 
 def take_replies(item: Item) -> dict[str, Any]:
@@ -228,16 +244,43 @@ def _mark(item: Item, stage: Stage, compute: Callable[[pa.Table, int], pa.Table]
                 yield selected(piece, next(marked) if known["parts"] else None, rules)
             return
         offset = 0
+        sums: dict[str, Any] = {}
         with PartWriter(work.marks, f"marks-{item.at:05d}", gather=False) as writer:
             for piece in pieces(part):
                 marks = carefully(compute, piece, offset, work.use)
+                sums = added(sums, _measured(stage, marks))
                 if marks.num_columns:
                     writer.write(marks)
                 yield selected(piece, marks if marks.num_columns else None, rules)
                 offset += piece.num_rows
-        _record(work.marks, "marks", item.at, {"parts": writer.files})
+        _record(work.marks, "marks", item.at, {"parts": writer.files, "sums": sums})
 
     return _write(item, flow(), rules)
+
+
+def _measured(stage: Stage, marks: pa.Table) -> dict[str, Any]:
+    """What the stage measures of the documents it could take."""
+    if ERROR in marks.column_names:
+        marks = marks.filter(pc.is_null(marks.column(ERROR))).drop_columns([ERROR])
+    return stage.measure(marks) if marks.num_columns else {}
+
+
+def added(one: Any, two: Any) -> Any:
+    """Numbers, lists and dicts of numbers, added up; what one side lacks counts as nothing."""
+    if isinstance(one, dict):
+        names = dict.fromkeys([*one, *two])
+        return {n: added(one[n], two[n]) if n in one and n in two else one.get(n, two.get(n)) for n in names}
+    if isinstance(one, list):
+        return [added(a, b) for a, b in zip(one, two, strict=True)]
+    return one + two
+
+
+def facts_of(stage: Stage, marks: Path, items: int) -> dict[str, Any]:
+    """What the stage says of its marks, from the sums beside them."""
+    sums: dict[str, Any] = {}
+    for at in range(items):
+        sums = added(sums, (record_of(marks, "marks", at) or {}).get("sums", {}))
+    return stage.facts(sums)
 
 
 def selected(piece: pa.Table, marks: pa.Table | None, rules: dict[str, Rule]) -> tuple[pa.Table, pa.Table]:

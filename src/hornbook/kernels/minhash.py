@@ -7,6 +7,7 @@ shingles (Broder 1997), with standard error sqrt(J (1 - J) / places).
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -38,11 +39,23 @@ def shingles(words: Words, n: int = SHINGLE, *, short: bool = True) -> tuple[NDA
     Returns:
         hashes: uint64; offsets: int64 (texts + 1,) into it.
     """
-    sizes = np.diff(words.offsets)
+    return runs(words.hashes, words.offsets, n, short=short)
+
+
+def runs(
+    units: NDArray[np.uint64], starts: NDArray[np.int64], n: int = SHINGLE, *, short: bool = True
+) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+    """`shingles` of whatever units have hashes: words, characters, tokens.
+
+    Args:
+        units: uint64, the units' hashes.
+        starts: int64 (texts + 1,), text d has the units starts[d] to starts[d + 1].
+    """
+    sizes = np.diff(starts)
     many = np.maximum(sizes - n + 1, (sizes > 0).astype(np.int64) if short else 0)
     offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(many)])
     out = np.empty(int(offsets[-1]), np.uint64)
-    _shingles(words.hashes, words.offsets, n, offsets, out)
+    _shingles(units, starts, n, offsets, out)
     return out, offsets
 
 
@@ -51,12 +64,16 @@ def signatures(
 ) -> NDArray[np.uint32]:
     """The signature of each text: uint32 (texts, places); all `EMPTY` where a text has no shingle.
 
+    Each place has a permutation x → a x + b modulo 2^32 (a odd, both drawn once for all) of the upper halves of the
+    hashes, and holds the least value. Halves of two shingles of one text meet by chance once in 2^32 pairs.
+
     Args:
         hashes, offsets: from `shingles`.
         places: hash functions; the first ones are the same for any number of them.
     """
     out = np.full((offsets.size - 1, places), EMPTY, np.uint32)
-    _signatures(hashes, offsets, out)
+    times, plus = _permutations(places)
+    _signatures(hashes, offsets, times, plus, out)
     return out
 
 
@@ -126,37 +143,64 @@ def similarity(one: Any, two: Any) -> float:
 
 @kernel
 def _shingles(words, word_offsets, n, offsets, out):
+    """Rolling: what leaves is known before what stays, so that one multiplication and addition is all one waits for."""
+    power = np.uint64(1)
+    for _ in range(n):
+        power *= _BASE
     for d in range(offsets.size - 1):
-        first, last = word_offsets[d], word_offsets[d + 1]
-        for k in range(offsets[d], offsets[d + 1]):
-            start = first + k - offsets[d]
-            key = _ZERO
-            for j in range(start, min(start + n, last)):
-                key = key * _BASE + words[j]
-            key = (key ^ key >> _SHIFT) * _MIX1
-            out[k] = key ^ key >> _SHIFT
+        first, last, k, end = word_offsets[d], word_offsets[d + 1], offsets[d], offsets[d + 1]
+        if k == end:
+            continue
+        key = _ZERO
+        for j in range(first, min(first + n, last)):
+            key = key * _BASE + words[j]
+        out[k] = key
+        for i in range(k + 1, end):
+            j = first + i - k
+            key = key * _BASE + (words[j + n - 1] - words[j - 1] * power)
+            out[i] = key
+        for i in range(k, end):
+            key = (out[i] ^ out[i] >> _SHIFT) * _MIX1
+            out[i] = key ^ key >> _SHIFT
+
+
+@lru_cache(maxsize=8)
+def _permutations(places: int) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+    """The factors (odd) and summands of the permutations: splitmix64 from a fixed start (Steele et al. 2014)."""
+    drawn = np.empty(2 * places, np.uint64)
+    state = int(_ODD)
+    for k in range(2 * places):
+        state = (state + int(_ODD)) % 2**64
+        x = (state ^ state >> 30) * 0xBF58476D1CE4E5B9 % 2**64
+        x = (x ^ x >> 27) * 0x94D049BB133111EB % 2**64
+        drawn[k] = x ^ x >> 31
+    upper = (drawn >> _HALF).astype(np.uint32)
+    return upper[0::2] | np.uint32(1), upper[1::2].copy()
 
 
 @kernel
-def _signatures(hashes, offsets, out):
+def _signatures(hashes, offsets, times, plus, out):
+    """Four shingles at a time, so that the row of least values is read and written a fourth as often. Every step is
+    cast to 32 bits: numba makes 64 of them where it is not, and then half as many fit into a register."""
     places = out.shape[1]
-    times, plus = np.empty(places, np.uint64), np.empty(places, np.uint64)
-    state = _ODD
-    for k in range(places):
-        state += _ODD
-        x = (state ^ state >> _SHIFT) * _MIX1
-        x = (x ^ x >> _SHIFT) * _MIX2
-        times[k] = (x ^ x >> _SHIFT) | np.uint64(1)
-        state += _ODD
-        x = (state ^ state >> _SHIFT) * _MIX1
-        x = (x ^ x >> _SHIFT) * _MIX2
-        plus[k] = x ^ x >> _SHIFT
     for d in range(offsets.size - 1):
-        for i in range(offsets[d], offsets[d + 1]):
-            x = hashes[i]
+        least = out[d]
+        i, end = offsets[d], offsets[d + 1]
+        while i + 4 <= end:
+            one, two = np.uint32(hashes[i] >> _HALF), np.uint32(hashes[i + 1] >> _HALF)
+            three, four = np.uint32(hashes[i + 2] >> _HALF), np.uint32(hashes[i + 3] >> _HALF)
             for k in range(places):
-                value = np.uint32((x * times[k] + plus[k]) >> _HALF)
-                out[d, k] = min(out[d, k], value)
+                a, b = times[k], plus[k]
+                low = min(np.uint32(np.uint32(one * a) + b), np.uint32(np.uint32(two * a) + b))
+                high = min(np.uint32(np.uint32(three * a) + b), np.uint32(np.uint32(four * a) + b))
+                low = min(low, high)
+                least[k] = min(least[k], low)
+            i += 4
+        while i < end:
+            one = np.uint32(hashes[i] >> _HALF)
+            for k in range(places):
+                least[k] = min(least[k], np.uint32(np.uint32(one * times[k]) + plus[k]))
+            i += 1
 
 
 @kernel

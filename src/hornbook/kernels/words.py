@@ -103,18 +103,19 @@ def blocks(offsets: NDArray[np.int64], size: int = BLOCK_BYTES) -> Iterator[tupl
         first = last
 
 
-def words(data: NDArray[np.uint8], offsets: NDArray[np.int64]) -> Words:
+def words(data: NDArray[np.uint8], offsets: NDArray[np.int64], rule: NDArray[np.uint32] | None = None) -> Words:
     """The words of each document.
 
     Args:
         data: uint8, UTF-8. Bytes that are not UTF-8 separate words; nothing past the end is read.
         offsets: int64 (documents + 1,).
+        rule: what every code point is, as `letters.table` says it; another table is another word rule.
     """
     room = int(offsets[-1] - offsets[0] + offsets.size) // 2 + 1
     hashes, flags = np.empty(room, np.uint64), np.empty(room, np.uint8)
     starts, ends = np.empty(room, np.int64), np.empty(room, np.int64)
     chars, counts = np.empty(room, np.int32), np.zeros(offsets.size, np.int64)
-    n = _scan(data, offsets, table(), hashes, starts, ends, chars, flags, counts)
+    n = _scan(data, offsets, table() if rule is None else rule, hashes, starts, ends, chars, flags, counts)
     return Words(hashes[:n], starts[:n], ends[:n], chars[:n], flags[:n], counts)
 
 

@@ -3,6 +3,7 @@
 The documents lie one after the other, each closed by an end-of-text token; a window is cut from this
 stream wherever it falls, so it may hold several documents, and attention is not cut between them (as in
 GPT-2 and nanoGPT). An epoch shifts the grid of windows by a random offset and serves each window once.
+Rows that `tokenize.pack` made are served as they are, each once an epoch.
 """
 
 from __future__ import annotations
@@ -63,6 +64,39 @@ class Windows:
 
     def _order(self, epoch: int, index: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         return shuffled(index, self.count, random_for(self.seed, "order", epoch).getrandbits(63))
+
+
+class Rows:
+    """Batches of packed rows, in the same manner as `Windows`: no state, every row once an epoch.
+
+    Args:
+        rows: (rows, width) token numbers; a row gives `width` - 1 inputs and as many targets.
+        length: tokens a row predicts.
+        batch: rows a step.
+        seed: of the order.
+
+    Raises:
+        UserError: the rows have another length, or there are none.
+    """
+
+    def __init__(self, rows: np.ndarray[Any, Any], length: int, batch: int, seed: int) -> None:
+        count, width = rows.shape
+        if width != length + 1 or not count:
+            raise UserError(
+                f"{count:,} rows packed for a context of {width - 1:,} tokens cannot be trained on with {length:,}",
+                fix=f"context: {width - 1} in train.student, or context: {length} in tokenize.pack",
+            )
+        self.rows, self.batch, self.seed, self.count = rows, batch, seed, count
+
+    def at(self, step: int) -> np.ndarray[Any, Any]:
+        """The tokens of a step, (batch, length + 1) int64."""
+        at = np.arange(step * self.batch, (step + 1) * self.batch, dtype=np.int64)
+        out = np.empty((self.batch, self.rows.shape[1]), np.int64)
+        for epoch in np.unique(at // self.count):
+            mine = at // self.count == epoch
+            key = random_for(self.seed, "order", int(epoch)).getrandbits(63)
+            out[mine] = self.rows[shuffled(at[mine] % self.count, self.count, key)]
+        return out
 
 
 def shuffled(index: np.ndarray[Any, Any], count: int, key: int) -> np.ndarray[Any, Any]:

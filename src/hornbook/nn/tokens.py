@@ -3,7 +3,8 @@
 A folder holds `tokens.json` (the index), `tokenizer.json`, and for each split `SPLIT.bin` (token numbers,
 little endian, uint16 where the vocabulary fits, else uint32) and `SPLIT.offsets.bin` (int64, one more
 than there are documents: where each begins, and the end). Every document is followed by the
-end-of-text token, which belongs to it.
+end-of-text token, which belongs to it. Where the training split was packed (`tokenize.pack`), `train.rows.bin`
+holds the same documents in rows of one length.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import numpy as np
 from hornbook.core.errors import HornbookError
 from hornbook.nn.disk import whole
 
-INDEX = "tokens.json"
+INDEX, ROWS = "tokens.json", "train.rows.bin"
 
 
 def kind_for(vocab: int) -> np.dtype[Any]:
@@ -46,6 +47,14 @@ class Writer:
         self.bytes += size
         self._offsets.write(np.int64(self.tokens).tobytes())
 
+    def extend(self, ids: np.ndarray[Any, Any], sizes: np.ndarray[Any, Any], size: int) -> None:
+        """Many documents: their tokens, each with its end, as `kind`; tokens of each; bytes of all their texts."""
+        self._ids.write(np.ascontiguousarray(ids, self.kind).data)
+        self._offsets.write((self.tokens + np.cumsum(sizes, dtype=np.int64)).tobytes())
+        self.tokens += len(ids)
+        self.docs += len(sizes)
+        self.bytes += size
+
     def facts(self) -> dict[str, Any]:
         """Tokens (ends of text counted), documents, bytes of text, bytes a token (ends not counted)."""
         inside = self.tokens - self.docs
@@ -62,9 +71,12 @@ class Writer:
         self._offsets.close()
 
 
-def write_index(folder: Path, *, vocab: int, end: int, end_text: str, splits: dict[str, Any]) -> None:
-    """Write `tokens.json`, last of all."""
-    index = {"format": 1, "vocab": vocab, "dtype": kind_for(vocab).name, "end": end, "end_text": end_text}
+def write_index(
+    folder: Path, *, vocab: int, end: int, end_text: str, splits: dict[str, Any], rows: dict[str, int] | None = None
+) -> None:
+    """Write `tokens.json`, last of all. `rows`: `count` and `width` of `train.rows.bin`, where there is one."""
+    index: dict[str, Any] = {"format": 1, "vocab": vocab, "dtype": kind_for(vocab).name, "end": end}
+    index |= {"end_text": end_text} | ({"rows": rows} if rows else {})
     with whole(folder / INDEX) as path:
         path.write_text(json.dumps(index | {"splits": splits}, indent=1) + "\n")
 
@@ -106,12 +118,20 @@ class Tokens:
             ) from error
         self.vocab, self.end, self.end_text = int(index["vocab"]), int(index["end"]), str(index["end_text"])
         self.splits: dict[str, Any] = index["splits"]
+        self._rows: dict[str, int] | None = index.get("rows")
 
     def split(self, name: str) -> Split:
         """Map `train` or `val` into memory."""
         facts = self.splits[name]
         ids = _map(self.folder / f"{name}.bin", kind_for(self.vocab), facts["tokens"])
         return Split(ids, _map(self.folder / f"{name}.offsets.bin", np.dtype("<i8"), facts["docs"] + 1))
+
+    def rows(self) -> np.ndarray[Any, Any] | None:
+        """The packed training split, (rows, width), mapped; None where it was not packed."""
+        if self._rows is None:
+            return None
+        count, width = self._rows["count"], self._rows["width"]
+        return _map(self.folder / ROWS, kind_for(self.vocab), count * width).reshape(count, width)
 
 
 def _map(path: Path, kind: np.dtype[Any], length: int) -> np.ndarray[Any, Any]:

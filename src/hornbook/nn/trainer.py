@@ -18,7 +18,7 @@ from torch import Tensor
 from hornbook.core.errors import HornbookError
 from hornbook.nn.course import Course
 from hornbook.nn.disk import whole
-from hornbook.nn.loader import Windows
+from hornbook.nn.loader import Rows, Windows
 from hornbook.nn.machine import cores, kept_memory, kept_threads, probe_threads
 from hornbook.nn.model import Student
 from hornbook.nn.optim import Optimizer, schedule
@@ -31,6 +31,7 @@ ROWS = 100
 """Rows of the learning curve, about."""
 VAL_TOKENS = 16_384
 """Tokens of held-out text looked at for a row of the curve; the exam afterwards looks at all."""
+_NO_TARGET = -100
 PATIENCE, SLOW = 8, 3.0
 """So many steps in a row, so many times slower than the probe promised, mean a neighbour has come."""
 
@@ -51,11 +52,12 @@ class Trainer:
 
     Args:
         shape, course: what and how.
-        train: the training stream; val: the held-out stream, empty for none.
+        train: the training stream, or packed rows (rows, length + 1); val: the held-out stream, empty for none.
         folder: holds `checkpoint.pt` and `curve.jsonl`; an earlier checkpoint is continued.
         device: where.
         threads: on the CPU; 0 to choose by a probe.
         every: seconds between checkpoints; 0 for one at every step.
+        end: the token that fills packed rows: an end after an end is no target.
 
     Raises:
         UserError: fewer tokens than one window.
@@ -73,9 +75,12 @@ class Trainer:
         device: torch.device,
         threads: int = 0,
         every: float = 30.0,
+        end: int | None = None,
     ) -> None:
         self.course, self.folder, self.device, self.val = course, folder, device, val
-        self.windows = Windows(train, course.length, course.batch, course.seed)
+        serve = Windows if train.ndim == 1 else Rows
+        self.windows = serve(train, course.length, course.batch, course.seed)
+        self.end = end if train.ndim == 2 else None
         self.threads, self.every = threads, every
         self.explicit = device.type == "cpu" and course.bf16
         self.model = Student(shape, course.seed).to(device)
@@ -127,7 +132,10 @@ class Trainer:
         ids = torch.from_numpy(tokens).to(self.device)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.course.bf16):
             logits = self.model(ids[:, :-1], explicit=self.explicit)
-        return F.cross_entropy(logits.flatten(0, 1).float(), ids[:, 1:].flatten())
+        wanted = ids[:, 1:]
+        if self.end is not None:
+            wanted = wanted.masked_fill((wanted == self.end) & (ids[:, :-1] == self.end), _NO_TARGET)
+        return F.cross_entropy(logits.flatten(0, 1).float(), wanted.flatten(), ignore_index=_NO_TARGET)
 
     @torch.no_grad()
     def _val_loss(self) -> float | None:

@@ -15,7 +15,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hornbook.core.documents import PART_BYTES, PIECE_BYTES, PIECE_ROWS, split
-from hornbook.core.errors import HornbookError
 from hornbook.store.files import whole
 from hornbook.store.reading.columns import conform, unify
 
@@ -139,31 +138,3 @@ def pieces(path: Path, columns: Sequence[str] | None = None) -> Iterator[pa.Tabl
 def schema_of(path: Path) -> pa.Schema:
     """The columns of a part, without its metadata."""
     return pq.read_schema(path).remove_metadata()
-
-
-def write_table(path: Path, table: pa.Table) -> None:
-    """One table as an Arrow IPC file, whole or absent: scratch that is shuffled between workers."""
-    with (
-        whole(path, durable=False) as draft,
-        pa.OSFile(str(draft), "wb") as sink,
-        pa.ipc.new_file(sink, table.schema) as out,
-    ):
-        out.write_table(table)
-
-
-def read_tables(paths: Sequence[Path]) -> pa.Table | None:
-    """The rows of several IPC files, in the order given; None where there are none.
-
-    Raises:
-        HornbookError: a file is torn, as scratch may be after a power cut.
-    """
-    found = []
-    for path in paths:
-        try:
-            with pa.memory_map(str(path)) as source, pa.ipc.open_file(source) as file:
-                found.append(file.read_all())
-        except pa.ArrowInvalid as error:
-            raise HornbookError(
-                f"a scratch file is torn: {error}", where=str(path), fix=f"remove {path.parents[2]} and run again"
-            ) from error
-    return pa.concat_tables(found, promote_options="permissive") if found else None

@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.engine.batches.dying import drive, requests
 
 from hornbook.core.errors import BudgetStop
 from hornbook.engine.asking import looking
@@ -23,6 +22,7 @@ from hornbook.teachers.batches import Limits
 from hornbook.teachers.prices import Band, Tariff
 from hornbook.teachers.spec import TeacherSpec
 from tests.commands import begin, hornbook, last_json, write_jsonl
+from tests.engine.batches.dying import drive, requests
 from tests.faulty_server import counts_of, faulty_server, totals_of
 
 KINDS = ("openai", "anthropic")

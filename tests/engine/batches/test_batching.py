@@ -13,7 +13,6 @@ from pathlib import Path
 
 import orjson
 import pytest
-from tests.engine.batches.dying import Points, drive, lives, requests
 
 from hornbook.core.asking import Raw, Request
 from hornbook.core.errors import BudgetStop, HornbookError, Interrupted, UserError
@@ -33,6 +32,7 @@ from hornbook.teachers.reading import read_reply
 from hornbook.teachers.spec import TeacherSpec
 from hornbook.teachers.wire import Wire
 from tests.commands import begin, hornbook, last_json, write_jsonl
+from tests.engine.batches.dying import Points, drive, lives, requests
 from tests.faulty_server import counts_of, faulty_server, totals_of
 
 KINDS = ("openai", "anthropic")

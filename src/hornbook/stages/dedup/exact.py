@@ -36,7 +36,7 @@ class Exact(Across):
         high, low = self._hashes(piece)
         return pa.table(
             {
-                "partition": (high % np.uint64(self.partitions)).astype(np.int32),
+                "partition": high,
                 "row": np.arange(row, row + piece.num_rows),
                 "high": high,
                 "low": low,

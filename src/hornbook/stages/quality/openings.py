@@ -45,11 +45,11 @@ class Openings(Across):
         from xxhash import xxh3_64_intdigest
 
         opening = self._openings(piece).dictionary_encode()
-        homes = [xxh3_64_intdigest(text.encode()) % self.partitions for text in opening.dictionary.to_pylist()]
+        homes = [xxh3_64_intdigest(text.encode()) for text in opening.dictionary.to_pylist()]
         orders = [xxh3_64_intdigest(key.encode(), seed=self.seed % 2**64) for key in piece.column(ID).to_pylist()]
         table = pa.table(
             {
-                "partition": pc.take(pa.array(homes, pa.int32()), opening.indices),
+                "partition": pc.take(pa.array(homes, pa.uint64()), opening.indices),
                 "row": pa.array(np.arange(row, row + piece.num_rows)),
                 "opening": opening.cast(pa.string()),
                 "order": pa.array(orders, pa.uint64()),

@@ -6,12 +6,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from hornbook.core.documents import TEXT
 from hornbook.core.knobs import knob
 from hornbook.core.rules import Rule
 from hornbook.core.stage import Each
+from hornbook.stages.quality._repeating import GRAMS, NAMES, Compat, counted, cut, gram_marks, line_marks, rules
 
 _GOPHER = "Gopher, arXiv:2112.11446, table A1"
 
@@ -54,41 +54,31 @@ class Repetition(Each):
         ge=0,
     )
 
+    compat: Compat = knob(
+        "none",
+        help="datatrove: spaCy's English tokens, lines and n-grams exactly as GopherRepetitionFilter counts them; "
+        "`min_words` is not looked at",
+        source="huggingface/datatrove 0.10.1, pipeline/filters/gopher_repetition_filter.py",
+    )
+
     def each(self, piece: pa.Table) -> pa.Table:
-        from hornbook.kernels.repetition import lines, ngrams
-        from hornbook.kernels.words import blocks, texts, words
+        from hornbook.kernels.words import blocks, texts
 
         data, offsets = texts(piece.column(TEXT))
-        found = lines(data, offsets)
-        top, again = np.zeros((3, piece.num_rows)), np.zeros((6, piece.num_rows))
+        top, again = np.zeros((piece.num_rows, 3)), np.zeros((piece.num_rows, 6))
         enough = np.zeros(piece.num_rows, bool)
         for first, last in blocks(offsets):
-            block = words(data, offsets[first : last + 1])
-            tops, agains = ngrams(block)
-            top[:, first:last], again[:, first:last] = tops.T, agains.T
+            block = cut(data, offsets[first : last + 1], self.compat)
+            top[first:last], again[first:last] = counted(block, self.compat)
             enough[first:last] = np.diff(block.offsets) >= self.min_words
-        marks: dict[str, Any] = {
-            "dup_lines": _share(found.same_lines, found.lines),
-            "dup_paragraphs": _share(found.same_paragraphs, found.paragraphs),
-            "dup_line_chars": _share(found.same_line_chars, found.chars),
-            "dup_paragraph_chars": _share(found.same_paragraph_chars, found.chars),
-        }
-        for at, n in enumerate((2, 3, 4)):
-            marks[f"top_{n}gram"] = pa.array(_share(top[at], found.chars), mask=~enough)
-        for at, n in enumerate(range(5, 11)):
-            marks[f"dup_{n}gram"] = _share(again[at], found.chars)
+        shares, chars = line_marks(data, offsets, self.compat)
+        marks: dict[str, Any] = shares | gram_marks(top, again, chars)
+        if self.compat == "none":
+            marks |= {name: pa.array(marks[name], mask=~enough) for name in GRAMS[:3]}
+        else:
+            marks["characters"] = chars
         return pa.table({f"quality.{name}": values for name, values in marks.items()})
 
     def drops(self) -> dict[str, Rule]:
-        names = ["lines", "paragraphs", "line_chars", "paragraph_chars"]
-        rules = {f"duplicate_{name}": Rule(f"quality.dup_{name}", ">", getattr(self, f"max_{name}")) for name in names}
-        for n in range(2, 11):
-            name = f"top_{n}gram" if n < 5 else f"dup_{n}gram"
-            reason = f"top_{n}gram" if n < 5 else f"repeated_{n}gram"
-            rules[reason] = Rule(f"quality.{name}", ">", getattr(self, f"max_{name}"))
-        return rules
-
-
-def _share(part: NDArray[Any], whole: NDArray[Any]) -> NDArray[np.float64]:
-    """part / whole, 0 where whole is 0 and at most 1."""
-    return np.minimum(1.0, part / np.maximum(1, whole)).astype(np.float64)
+        found = rules({name: getattr(self, f"max_{name}") for name in (*NAMES, *GRAMS)}, self.compat)
+        return found if self.compat == "none" else {"empty": Rule("quality.characters", "==", 0)} | found

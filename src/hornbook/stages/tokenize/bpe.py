@@ -12,20 +12,18 @@ from hornbook.core.documents import ID, TEXT
 from hornbook.core.errors import UserError
 from hornbook.core.knobs import InputPath, knob
 from hornbook.core.stage import Inputs, Job, Makes
+from hornbook.stages.tokenize._encoding import Encoder
+from hornbook.stages.tokenize._splits import Splits, flat, hashes, limit_of
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-    from hornbook.nn.tokens import Writer
-
 _BATCH = 1 << 20
-"""Bytes of text encoded at once; a longer document is encoded in parts, cut between characters."""
+"""Characters of text trained on at once; a longer document is given in parts."""
 
 _WORD = 128
 """Bytes of a word at most while training, longer ones are cut: merging costs the square of a word's length
 (200,000 times `x` took 20 s), and no token of such length is wanted."""
-
-_VAL = pa.schema([(ID, pa.string()), (TEXT, pa.string()), ("bytes", pa.int64()), ("tokens", pa.int64())])
 
 
 class Bpe(Job):
@@ -40,7 +38,7 @@ class Bpe(Job):
     tokens of the held-out documents, in the order of the token file).
     """
 
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     makes: ClassVar[Makes] = "tokens"
     reads: ClassVar[tuple[str, ...] | None] = (ID, TEXT)
 
@@ -78,13 +76,12 @@ class Bpe(Job):
         total, share, rows = self._survey(inputs)
         tokenizer = self._given() if self.tokenizer else self._train(inputs, total, share, rows, tick)
         tokenizer.save(str(folder / "tokenizer.json"))
-        tokenizer.encode_special_tokens = True
         end, vocab = self._end_of(tokenizer), 1 + max(tokenizer.get_vocab(with_added_tokens=True).values())
-        splits = self._encode(inputs, folder, tokenizer, share, (vocab, end), total, tick)
+        encoder = Encoder(tokenizer)
+        splits = self._encode(inputs, Splits(folder, encoder, share, vocab, end), total, tick)
         write_index(folder, vocab=vocab, end=end, end_text=self.end, splits=splits)
-        return {"vocab": vocab, "end": end, "trained": self.tokenizer is None} | {
-            f"{split}_{name}": value for split, facts in splits.items() for name, value in facts.items()
-        }
+        known = {"vocab": vocab, "end": end, "trained": self.tokenizer is None, "encoder": encoder.name}
+        return known | flat(splits)
 
     def _survey(self, inputs: Inputs) -> tuple[int, int, int]:
         """Bytes of all texts, the hash below which a document is held out, documents.
@@ -95,13 +92,12 @@ class Bpe(Job):
         import pyarrow.compute as pc
 
         total = rows = 0
-        limit, least = int(self.val_share * 2**64), 2**64
+        least = 2**64
         for piece in inputs.documents([ID, TEXT]):
             total += pc.sum(pc.binary_length(piece.column(TEXT).cast(pa.large_string()))).as_py() or 0
             rows += piece.num_rows
-            least = min(least, *_hashes(piece), 2**64)
-        if limit and least >= limit:
-            limit = least + 1
+            least = min(least, *hashes(piece), 2**64)
+        limit = limit_of(self.val_share, least)
         if rows < (2 if limit else 1) or not total:
             raise UserError(
                 f"{rows} documents with {total} bytes are too few to train on" + (" and hold one out" if limit else ""),
@@ -138,9 +134,8 @@ class Bpe(Job):
         seen = 0
         for piece in inputs.documents([ID, TEXT]):
             texts = piece.column(TEXT).to_pylist()
-            mine = [t for t, h in zip(texts, _hashes(piece), strict=True) if h >= limit and _again(h) < below]
-            for batch, _ in _batches(mine):
-                yield batch
+            mine = [t for t, h in zip(texts, hashes(piece), strict=True) if h >= limit and _again(h) < below]
+            yield from _batches(mine)
             seen += piece.num_rows
             tick(0.5 * seen / rows, "training the tokenizer")
 
@@ -170,46 +165,12 @@ class Bpe(Job):
             )
         return int(end)
 
-    def _encode(
-        self,
-        inputs: Inputs,
-        folder: Path,
-        tokenizer: Tokenizer,
-        limit: int,
-        numbers: tuple[int, int],
-        total: int,
-        tick: Callable[[float, str], None],
-    ) -> dict[str, Any]:
-        import pyarrow.parquet as pq
-
-        from hornbook.nn.tokens import Writer
-
-        done = 0
-        with (
-            Writer(folder, "train", *numbers) as train,
-            Writer(folder, "val", *numbers) as val,
-            pq.ParquetWriter(folder / "val.parquet", _VAL, compression="zstd") as held,
-        ):
-            for piece in inputs.documents([ID, TEXT]):
-                out = pa.array([h < limit for h in _hashes(piece)], pa.bool_())
-                _write(tokenizer, train, piece.filter(_not(out)))
-                held.write_table(_write(tokenizer, val, piece.filter(out)))
-                done += piece.nbytes
-                tick(min(1.0, 0.5 + 0.5 * done / max(total, done)), f"{train.tokens + val.tokens:,} tokens")
-            return {"train": train.facts(), "val": val.facts()}
-
-
-def _not(mask: pa.Array) -> pa.Array:
-    import pyarrow.compute as pc
-
-    return pc.invert(mask)
-
-
-def _hashes(piece: pa.Table) -> list[int]:
-    """A 64-bit hash of each id."""
-    from xxhash import xxh3_64_intdigest
-
-    return [xxh3_64_intdigest(key.encode()) for key in piece.column(ID).to_pylist()]
+    def _encode(self, inputs: Inputs, out: Splits, total: int, tick: Callable[[float, str], None]) -> dict[str, Any]:
+        with out:
+            for _ in out.write(inputs.documents([ID, TEXT])):
+                done = out.train.bytes + out.val.bytes
+                tick(min(1.0, 0.5 + 0.5 * done / max(total, done)), f"{out.train.tokens + out.val.tokens:,} tokens")
+            return out.facts()
 
 
 def _again(value: int) -> int:
@@ -219,41 +180,16 @@ def _again(value: int) -> int:
     return xxh3_64_intdigest(value.to_bytes(8, "little"), seed=1)
 
 
-def _batches(texts: list[str]) -> Iterator[tuple[list[str], list[int]]]:
-    """Texts in parts of at most `_BATCH` characters, in lists of about as much: (parts, their texts)."""
+def _batches(texts: list[str]) -> Iterator[list[str]]:
+    """Texts in parts of at most `_BATCH` characters, in lists of about as much."""
     parts: list[str] = []
-    owners: list[int] = []
     size = 0
-    for owner, text in enumerate(texts):
+    for text in texts:
         for at in range(0, max(1, len(text)), _BATCH):
-            part = text[at : at + _BATCH]
-            parts.append(part)
-            owners.append(owner)
-            size += len(part)
+            parts.append(text[at : at + _BATCH])
+            size += len(parts[-1])
             if size >= _BATCH:
-                yield parts, owners
-                parts, owners, size = [], [], 0
+                yield parts
+                parts, size = [], 0
     if parts:
-        yield parts, owners
-
-
-def _write(tokenizer: Tokenizer, writer: Writer, piece: pa.Table) -> pa.Table:
-    """Encode a piece into a split; the rows of `val.parquet` for it."""
-    import numpy as np
-
-    texts = piece.column(TEXT).to_pylist()
-    sizes = [len(t.encode()) for t in texts]
-    counts = [0] * len(texts)
-    open_owner = -1  # the document whose parts are still being gathered
-    held: list[np.ndarray[Any, Any]] = []
-    for parts, owners in _batches(texts):
-        for owner, one in zip(owners, tokenizer.encode_batch_fast(parts, add_special_tokens=False), strict=True):
-            if owner != open_owner and held:
-                writer.add(np.concatenate(held), sizes[open_owner])
-                held = []
-            open_owner = owner
-            held.append(np.asarray(one.ids, dtype=np.uint32))
-            counts[owner] += len(one)
-    if held:
-        writer.add(np.concatenate(held), sizes[open_owner])
-    return pa.table([piece.column(ID), piece.column(TEXT), sizes, counts], schema=_VAL)
+        yield parts

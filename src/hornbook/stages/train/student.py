@@ -76,12 +76,13 @@ class Student(Job):
         from hornbook.nn.trainer import Trainer
 
         tokens = Tokens(inputs.nearest("tokens").folder)
-        train, val = tokens.split("train").ids, tokens.split("val").ids
+        rows, val = tokens.rows(), tokens.split("val").ids
+        train = tokens.split("train").ids if rows is None else rows
         device = pick_device(self.device)
         shape = shape_for(self.depth, tokens.vocab, self.context)
         course = course_for(
             shape,
-            budget=self.tokens or int(self.epochs * len(train)),
+            budget=self.tokens or int(self.epochs * train.size),
             batch=self.batch,
             lr=self.lr,
             optimizer=self.optimizer,
@@ -99,6 +100,7 @@ class Student(Job):
             device=device,
             threads=self.threads,
             every=self.checkpoint_every,
+            end=tokens.end,
         )
         facts = trainer.run(tick)
         save_student(

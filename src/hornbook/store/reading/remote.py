@@ -24,6 +24,7 @@ def filesystem(url: str) -> tuple[Any, str]:
         found = fsspec.core.url_to_fs(url)
     except (ImportError, ValueError) as error:
         fix = "install the package named, or copy the file here"
+        fix = "pip install 'hornbook[hub]'" if url.startswith("hf://") else fix
         raise UserError(f"cannot read {url}: {error}", where=url, fix=fix) from error
     return found[0], str(found[1])
 

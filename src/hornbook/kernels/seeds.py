@@ -1,0 +1,306 @@
+# ruff: noqa: ANN001, ANN202, C901 (kernels are typed by what they are given)
+"""Seeds: pieces of 24 (or 12) bytes of some skeletons, and where other skeletons hold them.
+
+Of a document every eighth window of 24 bytes and every fourth of 12 is looked up. Of an indexed text chosen positions
+are: where a text has a seed at each position, any run of 24 + 7 bytes that a document shares with it is found; where at
+every third (3 and 8 have no common divisor), any run of 24 + 23.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hornbook.kernels.jit import kernel
+from hornbook.kernels.skeleton import Skeletons
+
+LONG, SHORT = 24, 12
+LONG_STEP, SHORT_STEP = 8, 4
+_K0, _K1, _K2 = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD1342543DE82EF95), np.uint64(0xA0761D6478BD642F)
+_ZERO, _ONE, _SIXTY_THREE = np.uint64(0), np.uint64(1), np.uint64(63)
+_A, _B, _C, _PLACE = np.uint64(0), np.uint64(6), np.uint64(12), np.uint64(18)
+_HALF, _SIX_BYTES = np.uint64(32), np.uint64(0xFFFFFFFFFFFF)
+_ALIKE = 96
+"""Bytes in a row that two texts share where they share a passage, not a turn of phrase."""
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """Seeds of one length, with every place where each stands.
+
+    Args:
+        size: bytes in a seed, `LONG` or `SHORT`.
+        shift: 64 less the bits that address the filter.
+        bits: uint64, a filter (Bloom's, three bits in one word) that says no to most windows that are no seed.
+        keys: uint64, open table of hashes, 0 where free; a power of two of places.
+        numbers: int32, beside `keys`: which seed stands there.
+        owners: int64 (seeds + 1,): seed k stands at places owners[k] to owners[k + 1].
+        texts, positions: int32 (places,): in which text, at which byte of it.
+    """
+
+    size: int
+    shift: np.uint64
+    bits: NDArray[np.uint64]
+    keys: NDArray[np.uint64]
+    numbers: NDArray[np.int32]
+    owners: NDArray[np.int64]
+    texts: NDArray[np.int32]
+    positions: NDArray[np.int32]
+
+
+def telling(data: NDArray[np.uint8], at: NDArray[np.int64], size: int) -> NDArray[np.bool_]:
+    """Which windows say enough to be seeds: bool (windows,).
+
+    At least half of the bytes are of letters, and there are at least a third as many different ones as bytes: no runs
+    of numbers, of one short word, of a ruler.
+    """
+    out = np.zeros(at.size, np.bool_)
+    _telling(data, at, size, out)
+    return out
+
+
+def build(texts: Skeletons, at: NDArray[np.int64], size: int, most: int = 0) -> Index:
+    """Index the windows that begin at the bytes `at` of some skeletons.
+
+    Args:
+        texts: the skeletons.
+        at: int64, places in their data, ascending; each window ends within its text.
+        size: `LONG` or `SHORT`.
+        most: windows that more texts than this have in common are left out, where what these texts share there is
+            shorter than a passage (96 bytes); 0 leaves none out.
+    """
+    hashes = np.empty(at.size, np.uint64)
+    _hashes(texts.data, at, size, hashes)
+    order = np.argsort(hashes, kind="stable")
+    hashes = hashes[order]
+    fresh = np.ones(at.size, np.bool_)
+    fresh[1:] = hashes[1:] != hashes[:-1]
+    first = np.flatnonzero(fresh)
+    distinct = hashes[first]
+    text = (np.searchsorted(texts.starts, at, side="right") - 1)[order]
+    owners, place = np.append(first, at.size).astype(np.int64), at[order]
+    if most:
+        stock = np.zeros(distinct.size, np.bool_)
+        _stock(texts.data, texts.starts, texts.ends, owners, text, place, most, stock)
+        many = np.diff(owners)
+        keep = np.repeat(~stock, many)
+        distinct, text, place = distinct[~stock], text[keep], place[keep]
+        owners = np.append(0, np.cumsum(many[~stock])).astype(np.int64)
+    log = max(10, int(distinct.size).bit_length() - 3)
+    bits, room = np.zeros(1 << log, np.uint64), max(16, 1 << (3 * int(distinct.size) // 2).bit_length())
+    keys, numbers = np.zeros(room, np.uint64), np.zeros(room, np.int32)
+    _fill(distinct, np.uint64(64 - log), bits, keys, numbers)
+    return Index(
+        size,
+        np.uint64(64 - log),
+        bits,
+        keys,
+        numbers,
+        owners,
+        text.astype(np.int32),
+        (place - texts.starts[text]).astype(np.int32),
+    )
+
+
+def find(
+    documents: Skeletons, long: Index, short: Index
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int32]]:
+    """Where skeletons hold a seed of one of the two indexes.
+
+    Returns:
+        document, position (byte within the document's skeleton), number: one entry a hit. A long seed has its number,
+        a short one -1 - its number.
+    """
+    words, room = documents.data.view(np.uint32), 1024
+    while True:
+        document, position = np.empty(room, np.int64), np.empty(room, np.int64)
+        number = np.empty(room, np.int32)
+        found = _find(
+            words,
+            documents.starts,
+            documents.ends,
+            (long.shift, long.bits, long.keys, long.numbers),
+            (short.shift, short.bits, short.keys, short.numbers),
+            document,
+            position,
+            number,
+        )
+        if found <= room:
+            return document[:found], position[:found], number[:found]
+        room = found
+
+
+@kernel
+def _telling(data, at, size, out):
+    for a in range(at.size):
+        start, letters, seen = at[a], 0, _ZERO
+        for i in range(start, start + size):
+            letters += data[i] > 57
+            seen |= _ONE << np.uint64(data[i] & 63)
+        different = 0
+        while seen:
+            seen &= seen - _ONE
+            different += 1
+        out[a] = 2 * letters >= size and 3 * different >= size
+
+
+@kernel
+def _word(data, at, size):
+    word = _ZERO
+    for k in range(size):
+        word |= np.uint64(data[at + k]) << np.uint64(8 * k)
+    return word
+
+
+@kernel
+def _pair(words, at):
+    return np.uint64(words[at]) | np.uint64(words[at + 1]) << _HALF
+
+
+@kernel
+def _three(key):
+    """Three of 64 bits, chosen by bits of a hash that say neither the word of the filter nor the place in the table."""
+    return _ONE << (key >> _A & _SIXTY_THREE) | _ONE << (key >> _B & _SIXTY_THREE) | _ONE << (key >> _C & _SIXTY_THREE)
+
+
+@kernel
+def _hashes(data, at, size, out):
+    for a in range(at.size):
+        if size == 24:
+            key = _word(data, at[a], 8) * _K2 + _word(data, at[a] + 8, 8) * _K1 + _word(data, at[a] + 16, 8) * _K0
+        else:
+            key = _word(data, at[a], 8) * _K0 + _word(data, at[a] + 8, 4) * _K1
+        key ^= key >> _HALF
+        out[a] = key if key != _ZERO else _ONE
+
+
+@kernel
+def _stock(data, starts, ends, owners, texts, places, most, stock):
+    for seed in range(owners.size - 1):
+        first, last = owners[seed], owners[seed + 1]
+        if last - first <= most:
+            continue
+        for home in range(first, min(first + 3, last)):
+            many = 0
+            for other in range(first, last):
+                if texts[other] == texts[home]:
+                    continue
+                a, b, run = places[home], places[other], 0
+                low = min(a - starts[texts[home]], b - starts[texts[other]])
+                high = min(ends[texts[home]] - a, ends[texts[other]] - b)
+                back = 1
+                while back <= low and data[a - back] == data[b - back] and run < _ALIKE:
+                    back += 1
+                    run += 1
+                on = 0
+                while on < high and data[a + on] == data[b + on] and run < _ALIKE:
+                    on += 1
+                    run += 1
+                many += run < _ALIKE
+            if many > most:
+                stock[seed] = True
+
+
+@kernel
+def _fill(distinct, shift, bits, keys, numbers):
+    mask = np.uint64(keys.size - 1)
+    for number in range(distinct.size):
+        key = distinct[number]
+        bits[np.int64(key >> shift)] |= _three(key)
+        at = np.int64(key >> _PLACE & mask)
+        while keys[at] != _ZERO:
+            at = (at + 1) & np.int64(mask)
+        keys[at], numbers[at] = key, number
+
+
+@kernel
+def _find(words, starts, ends, long, short, document, position, number):
+    shift, bits, keys, numbers = long
+    shift_s, bits_s, keys_s, numbers_s = short
+    mask, mask_s, found = np.int64(keys.size - 1), np.int64(keys_s.size - 1), 0
+    for d in range(starts.size):
+        size = ends[d] - starts[d]
+        if size < 12:
+            continue
+        first = starts[d] >> 2
+        for at in range(first, first + ((size - 12) >> 2) + 1):
+            key = _pair(words, at) * _K0 + np.uint64(words[at + 2]) * _K1
+            key ^= key >> _HALF
+            three = _three(key)
+            if bits_s[np.int64(key >> shift_s)] & three == three:
+                place = np.int64(key >> _PLACE) & mask_s
+                while keys_s[place] != _ZERO and keys_s[place] != key:
+                    place = (place + 1) & mask_s
+                if keys_s[place] == key:
+                    if found < document.size:
+                        document[found], position[found] = d, (at - first) << 2
+                        number[found] = -1 - numbers_s[place]
+                    found += 1
+        for at in range(first, first + ((size - 24) >> 2) + 1, 2):
+            key = _pair(words, at) * _K2 + _pair(words, at + 2) * _K1 + _pair(words, at + 4) * _K0
+            key ^= key >> _HALF
+            three = _three(key)
+            if bits[np.int64(key >> shift)] & three == three:
+                place = np.int64(key >> _PLACE) & mask
+                while keys[place] != _ZERO and keys[place] != key:
+                    place = (place + 1) & mask
+                if keys[place] == key:
+                    if found < document.size:
+                        document[found], position[found], number[found] = d, (at - first) << 2, numbers[place]
+                    found += 1
+    return found
+
+
+def same(
+    data: NDArray[np.uint8],
+    at: NDArray[np.int64],
+    other: NDArray[np.uint8],
+    other_at: NDArray[np.int64],
+    sizes: NDArray[np.int64],
+) -> NDArray[np.bool_]:
+    """Whether `sizes` bytes from `at` in `data` are those from `other_at` in `other`: bool, one an entry."""
+    out = np.zeros(at.size, np.bool_)
+    _same(data, at, other, other_at, sizes, out)
+    return out
+
+
+@kernel
+def _same(data, at, other, other_at, sizes, out):
+    for k in range(at.size):
+        i = 0
+        while i < sizes[k] and data[at[k] + i] == other[other_at[k] + i]:
+            i += 1
+        out[k] = i == sizes[k]
+
+
+def bound(window: NDArray[np.uint8], text: NDArray[np.uint8]) -> tuple[int, int]:
+    """At most how many bytes of a text can lie in runs of six and more that a window shares with it, and at most how
+    long the longest such run is. Quick; never less than what is true.
+    """
+    return _bound(window, text, np.zeros(1 << 11, np.uint64))  # type: ignore[no-any-return]
+
+
+@kernel
+def _bound(window, text, seen):
+    key = _ZERO
+    for i in range(window.size):
+        key = (key << np.uint64(8) | np.uint64(window[i])) & _SIX_BYTES
+        if i >= 5:
+            bit = key * _K0 >> np.uint64(47)
+            seen[np.int64(bit >> np.uint64(6))] |= _ONE << (bit & _SIXTY_THREE)
+    covered, until, run, longest, key = 0, 0, 0, 0, _ZERO
+    for i in range(text.size):
+        key = (key << np.uint64(8) | np.uint64(text[i])) & _SIX_BYTES
+        if i < 5:
+            continue
+        bit = key * _K0 >> np.uint64(47)
+        if seen[np.int64(bit >> np.uint64(6))] >> (bit & _SIXTY_THREE) & _ONE:
+            covered += i + 1 - max(until, i - 5)
+            until = i + 1
+            run = run + 1 if run else 6
+            longest = max(longest, run)
+        else:
+            run = 0
+    return covered, longest

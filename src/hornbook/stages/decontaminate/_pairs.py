@@ -1,0 +1,118 @@
+"""What all rules of decontamination share: benchmark texts read once, and what they find in a document."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from hornbook.stages.decontaminate._items import Item, items
+from hornbook.store.reading import File, expand
+
+SHOWN = 300
+SPANS = 8
+Loaded = TypeVar("Loaded")
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A benchmark text that a document holds, or a part of it.
+
+    Args:
+        text: number of the benchmark text.
+        ratio: how much of it.
+        rung: the rung that decided: `whole`, `aligned`, `ngrams`.
+        spans: where in the document, as character ranges `120-340 380-500`, the longest eight.
+        span: the longest of them as it stands in the document, at most 300 characters.
+        seeds: numbers of the seeds or n-grams that they share; empty where they do not matter.
+    """
+
+    text: int
+    ratio: float
+    rung: str
+    spans: str
+    span: str
+    seeds: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a document holds: pairs, best first, and the seeds it holds of any text (seed → part of a whole copy)."""
+
+    pairs: list[Pair]
+    seeds: dict[int, bool]
+
+
+def read_items(against: Sequence[str]) -> list[Item]:
+    """All benchmark items of some files.
+
+    Raises:
+        UserError: a path names no file, or a file holds something that is no item.
+    """
+    return [item for file in expand(against) for item in items(file)]
+
+
+def cached(load: Callable[..., Loaded]) -> Callable[..., Loaded]:
+    """Keep what `load(against, …)` gives in the process, while the files stay as they are."""
+
+    @lru_cache(maxsize=4)
+    def keep(stamps: tuple[tuple[File, int], ...], against: tuple[str, ...], *rest: object) -> Loaded:
+        return load(against, *rest)
+
+    def get(against: Sequence[str], *rest: object) -> Loaded:
+        return keep(tuple((file, _changed(file)) for file in expand(against)), tuple(against), *rest)
+
+    return get
+
+
+def _changed(file: File) -> int:
+    return 0 if file.remote or file.fault else Path(file.path).stat().st_mtime_ns
+
+
+def column(texts: Sequence[str]) -> pa.Array:
+    """Texts as Arrow has them."""
+    return pa.array(texts, pa.large_string())
+
+
+def shown(raw: NDArray[np.uint8], ranges: Sequence[tuple[int, int]]) -> tuple[str, str]:
+    """(`spans`, `span`) of a pair.
+
+    Args:
+        raw: uint8, the document's UTF-8.
+        ranges: byte ranges in it, in any order.
+    """
+    if not ranges:
+        return "", ""
+    most = sorted(ranges, key=lambda r: (r[0] - r[1], r))[:SPANS]
+    begins = np.flatnonzero((raw & 0xC0) != 0x80)
+    said = []
+    for first, last in sorted(most):
+        a, b = np.searchsorted(begins, [first, last])
+        said.append(f"{a}-{b}")
+    first, last = most[0]
+    return " ".join(said), raw[first:last].tobytes().decode(errors="ignore")[:SHOWN]
+
+
+def places(groups: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The place of each element among its equals, from 0, where equals stand together: int64 (n,)."""
+    at = np.arange(groups.size)
+    begins = np.ones(groups.size, bool)
+    begins[1:] = groups[1:] != groups[:-1]
+    return at - np.maximum.accumulate(np.where(begins, at, 0)) if groups.size else at
+
+
+def joined(ranges: Sequence[tuple[int, int]], gap: int) -> list[tuple[int, int]]:
+    """Ranges in order, those put together that are not more than `gap` apart."""
+    out: list[tuple[int, int]] = []
+    for first, last in sorted(ranges):
+        if out and first <= out[-1][1] + gap:
+            out[-1] = (out[-1][0], max(out[-1][1], last))
+        else:
+            out.append((first, last))
+    return out
