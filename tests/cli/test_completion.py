@@ -35,7 +35,7 @@ def test_commands_stages_recipes_and_runs(small: Path) -> None:
     assert "small.yaml" in completed(small, "plan", "s")
     assert "small.yaml" in completed(small, "run", "")
     assert completed(small, "stages", "") == stage_names()
-    assert completed(small, "step", "quality.l") == ["quality.length"]
+    assert completed(small, "step", "quality.le") == ["quality.length"]
     assert "--dropped" in completed(small, "look", "--d")
 
 
