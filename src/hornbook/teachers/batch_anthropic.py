@@ -24,7 +24,6 @@ from hornbook.teachers.wire import Wire
 KEY_ENV = "ANTHROPIC_API_KEY"
 LIMITS = Limits(100_000, 256 * 10**6)
 VERSION = "2023-06-01"
-PAGE = 100
 RENAMED = {"stop": "stop_sequences"}
 UNKNOWN = (
     "min_p",
@@ -114,16 +113,12 @@ class AnthropicBatches:
 
     async def listed(self, since: float) -> AsyncIterator[Batch]:
         """Batches created after `since`, newest first as documented."""
-        after = ""
-        while True:
-            page = await self._wire.get(f"/messages/batches?limit={PAGE}" + (f"&after_id={after}" if after else ""))
-            found = [_batch(entry) for entry in page.get("data") or []]
-            young = [batch for batch in found if batch.created >= since]
+        async for page in self._wire.listing("/messages/batches", "after_id"):
+            young = [batch for entry in page if (batch := _batch(entry)).created >= since]
             for batch in young:
                 yield batch
-            if not page.get("has_more") or not young:
+            if not young:
                 return
-            after = found[-1].id
 
     async def is_ours(self, batch: Batch, client: str, uploaded: str, count: int) -> bool | None:
         """By the first result that names a batch; another number of requests is another batch."""

@@ -22,7 +22,6 @@ from hornbook.teachers.wire import Wire
 KEY_ENV = "OPENAI_API_KEY"
 LIMITS = Limits(50_000, 200 * 10**6)
 ENDED = ("completed", "failed", "expired", "cancelled")
-PAGE = 100
 META = "hornbook"
 QUEUE_FULL = ("token_limit_exceeded", "rate_limit_exceeded")
 """Codes of a batch that failed because too many tokens are queued (openai-python#2084)."""
@@ -84,16 +83,12 @@ class OpenAIBatches:
 
     async def listed(self, since: float) -> AsyncIterator[Batch]:
         """Batches created after `since`; pages end where one is older as a whole."""
-        after = ""
-        while True:
-            page = await self._wire.get(f"/batches?limit={PAGE}" + (f"&after={after}" if after else ""))
-            found = [_batch(entry) for entry in page.get("data") or []]
-            young = [batch for batch in found if batch.created >= since]
+        async for page in self._wire.listing("/batches", "after"):
+            young = [batch for entry in page if (batch := _batch(entry)).created >= since]
             for batch in young:
                 yield batch
-            if not page.get("has_more") or not young:
+            if not young:
                 return
-            after = found[-1].id
 
     async def is_ours(self, batch: Batch, client: str, uploaded: str, count: int) -> bool | None:
         """By our id in its metadata, or by the file only we have uploaded, where metadata is not kept."""

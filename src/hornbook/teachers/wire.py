@@ -21,6 +21,8 @@ LONGEST_WAIT = 30.0
 CONNECT_SECONDS = 10.0
 SLOWEST = 100_000
 """Bytes per second an upload must reach on average, before it is given up as hung. Our choice."""
+PAGE = 100
+"""Batches of a list asked for at once: OpenAI takes 1 to 100."""
 LONGEST_LINE = 64 * 2**20
 """Bytes; as `teachers.openai.LARGEST_REPLY`: a longer line is no reply."""
 
@@ -64,6 +66,22 @@ class Wire:
             TeacherError: it cannot, or did not.
         """
         return await self._patiently(path)
+
+    async def listing(self, path: str, cursor: str) -> AsyncIterator[list[Any]]:
+        """The pages of a list.
+
+        Args:
+            path: the list's, under the API's address.
+            cursor: what the provider calls the id after which a page begins.
+        """
+        after = ""
+        while True:
+            page = await self.get(f"{path}?limit={PAGE}" + (f"&{cursor}={after}" if after else ""))
+            found = page.get("data") or []
+            yield found
+            if not page.get("has_more") or not found:
+                return
+            after = str(found[-1]["id"])
 
     async def post(self, path: str, *, data: Any = None, size: int = 0, kind: str = "application/json") -> Any:
         """The JSON that a POST gives, sent once.

@@ -206,8 +206,7 @@ def test_calls_that_fail_before_or_after_the_fact(kind, faults, tmp_path):
 
 
 def test_a_lost_batch_is_found_on_a_later_page(kind, tmp_path, monkeypatch):
-    monkeypatch.setattr(batch_openai, "PAGE", 2)
-    monkeypatch.setattr(batch_anthropic, "PAGE", 2)
+    monkeypatch.setattr("hornbook.teachers.wire.PAGE", 2)
     mine, others = requests(4, "mine"), requests(7, "other")
     with faulty_server(batch={"seconds": 0.2}) as url:
         death = {"openai": "after POST /batches", "anthropic": "after POST /messages/batches"}[kind]

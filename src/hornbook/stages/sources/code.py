@@ -9,14 +9,11 @@ from typing import Any, ClassVar, Literal
 
 import pyarrow as pa
 
-from hornbook.core.documents import PIECE_BYTES
 from hornbook.core.knobs import InputPath, knob, local_path
-from hornbook.core.rules import Rule
-from hornbook.core.stage import Dropped, Inputs, Source
+from hornbook.core.stage import Dropped, Inputs
 from hornbook.stages.sources._archives import kind_of
 from hornbook.stages.sources._code import (
     COLUMNS,
-    Limits,
     as_code,
     folder_signs,
     gathered,
@@ -25,12 +22,13 @@ from hornbook.stages.sources._code import (
     read_file,
 )
 from hornbook.stages.sources._gather import Gather, first, suffix
+from hornbook.stages.sources._repositories import Repositories
 from hornbook.store.reading import File, cut, expand, read_files
 
 ROWS = {".parquet", ".jsonl", ".ndjson"}
 
 
-class Code(Source):
+class Code(Repositories):
     """Reads repositories; a document is a file, with its language, licence and size, as The Stack has it.
 
     A folder is one repository if a licence or package file lies in it, else each folder in it is one; an
@@ -54,24 +52,6 @@ class Code(Source):
         "auto", help="rows: a document a row; tree: a document a file; auto: rows where all is .parquet or .jsonl"
     )
     text_column: str = knob("content", help="of rows, the column with the code", source="The Stack")
-    languages: list[str] | None = knob(
-        None, help="languages kept, as in `lang` (python, c++); others are dropped; unset keeps all"
-    )
-    licences: Literal["any", "permissive"] = knob(
-        "any", help="permissive: drop what is not known to be under a permissive licence, as The Stack does"
-    )
-    vendored: Literal["drop", "mark"] = knob("drop", help="copies of others' code (vendor/, third_party/, jquery.js)")
-    generated: Literal["drop", "mark"] = knob("drop", help="what a program wrote (lock files, _pb2.py, @generated)")
-    errors: Literal["drop", "replace"] = knob("drop", help="bytes that are not UTF-8: drop the file, or put U+FFFD")
-    max_bytes: int = knob(
-        2**20,
-        ge=1,
-        le=PIECE_BYTES,
-        unit="bytes of UTF-8",
-        help="longest file; longer ones are dropped",
-        source="The Stack, arXiv:2211.15533, section 3.1: files above 1 MB are left out (from memory)",
-    )
-    limit: int | None = knob(None, ge=1, unit="documents", help="stop after the first so many; unset reads all")
 
     def shards(self, inputs: Inputs) -> list[Any]:
         """Shares of about 128 MB of files or rows; an archive each. With `limit` one share."""
@@ -120,8 +100,7 @@ class Code(Source):
         return first(flow, self.limit)
 
     def _read(self, part: Any) -> Iterator[pa.Table | Dropped]:
-        langs = None if self.languages is None else frozenset(lang.lower() for lang in self.languages)
-        how = Limits(self.max_bytes, self.errors == "replace", langs)
+        how = self.limits()
         if "archive" in part:
             yield from read_archive(File(**part["archive"]), how)
         elif "rows" in part:
@@ -134,16 +113,6 @@ class Code(Source):
                 read_file(rows, File(**file), path, repo, part["licences"][repo], how)
                 yield from rows.flow()
             yield from rows.flow(end=True)
-
-    def drops(self) -> dict[str, Rule]:
-        rules = {}
-        if self.vendored == "drop":
-            rules["vendored"] = Rule("sources.vendored", "is set")
-        if self.generated == "drop":
-            rules["generated"] = Rule("sources.generated", "is set")
-        if self.licences == "permissive":
-            rules["licence"] = Rule("sources.permissive", "==", False, evidence="licence")
-        return rules
 
 
 def _split(path: str, files: list[File]) -> tuple[str, dict[str, str]]:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
 from typing import Any, ClassVar
 
 import pyarrow as pa
 
 from hornbook.core.knobs import InputPath, knob
-from hornbook.core.stage import Dropped, Inputs, Source
-from hornbook.stages.sources._gather import Gather, first, need, with_suffix
-from hornbook.stages.sources._pages import PACKAGES, Extractor, Refused, main_text
-from hornbook.store.reading import File, cut, expand
+from hornbook.core.stage import Dropped, Inputs
+from hornbook.stages.sources._gather import Gather, first, need
+from hornbook.stages.sources._paged import Paged
+from hornbook.stages.sources._pages import PACKAGES, Refused, main_text
+from hornbook.store.reading import File
 from hornbook.store.reading.layout import shown
 from hornbook.store.reading.streams import Broken, blocks
 
@@ -20,7 +20,7 @@ SUFFIXES = {".html", ".htm", ".xhtml", ".xht", ".shtml"}
 _COLUMNS = {"path": pa.string(), "encoding": pa.string()}
 
 
-class Html(Source):
+class Html(Paged):
     """Reads HTML files and folders of them; a document is the main text of a page.
 
     Extractors, on the 990 annotated pages of Trafilatura's own evaluation (F1, precision, recall, pages a
@@ -39,35 +39,11 @@ class Html(Source):
     path: InputPath | list[InputPath] = knob(
         help="files, globs, folders (their .html, .htm, .xhtml, also .gz and .zst) or URLs: one, or a list"
     )
-    extractor: Extractor = knob(
-        "trafilatura",
-        help="trafilatura: the best text; resiliparse: eight times as fast, keeps more of menus; all: every "
-        "visible word",
-        source="Trafilatura's evaluation pages, measured (docs/stages/sources.html.md)",
-    )
-    max_bytes: int = knob(
-        5 * 2**20,
-        ge=1,
-        unit="bytes",
-        help="longest page; longer ones are dropped",
-        source="where Common Crawl cuts pages since 2025 (from memory)",
-    )
-    max_tags: int = knob(
-        50_000,
-        ge=1,
-        unit="opening tags",
-        help="most tags of a page; trafilatura takes up to 65 µs for each",
-        source="our choice: the largest of 1,364 real pages has about 20,000 tags, opening and closing",
-    )
-    limit: int | None = knob(None, ge=1, unit="documents", help="stop after the first so many; unset reads all")
 
     def shards(self, inputs: Inputs) -> list[Any]:
         """Shares of about 128 MB; with `limit` one share."""
         need("sources.html", "web", *PACKAGES[self.extractor])
-        paths = [self.path] if isinstance(self.path, str) else list(self.path)
-        files = with_suffix(expand(paths, "code"), paths, SUFFIXES)
-        shares = cut(files) if self.limit is None else [files]
-        return [[asdict(file) for file in share] for share in shares]
+        return self.shares(self.path, SUFFIXES)
 
     def read(self, item: Any, inputs: Inputs) -> Iterator[pa.Table | Dropped]:
         """The pages of one share."""

@@ -6,19 +6,18 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import pyarrow as pa
 from pydantic import field_validator
 
-from hornbook.core.documents import PIECE_BYTES
 from hornbook.core.keys import key_of
 from hornbook.core.knobs import knob
-from hornbook.core.rules import Rule
-from hornbook.core.stage import Dropped, Inputs, Source
-from hornbook.stages.sources._code import Limits, read_archive
+from hornbook.core.stage import Dropped, Inputs
+from hornbook.stages.sources._code import read_archive
 from hornbook.stages.sources._gather import first
 from hornbook.stages.sources._index import Archive, Pin, cached, fetch, find, pinned, settings
+from hornbook.stages.sources._repositories import Repositories
 from hornbook.store.reading import File
 from hornbook.teachers.weights import default_cache
 
@@ -26,7 +25,7 @@ _AT_ONCE = 8
 """Index pages asked for at once. Our choice: few enough for any index."""
 
 
-class Pypi(Source):
+class Pypi(Repositories):
     """Reads source distributions as `sources.code` does; nothing is installed or run.
 
     They come from the indexes that pip is configured for (its files and PIP_ variables), are compared with the
@@ -46,24 +45,6 @@ class Pypi(Source):
     index: str | None = knob(
         None, help="a package index (simple API) or a folder of archives, in place of those pip is configured for"
     )
-    languages: list[str] | None = knob(
-        None, help="languages kept, as in `lang` (python, c++); others are dropped; unset keeps all"
-    )
-    licences: Literal["any", "permissive"] = knob(
-        "any", help="permissive: drop what is not known to be under a permissive licence, as The Stack does"
-    )
-    vendored: Literal["drop", "mark"] = knob("drop", help="copies of others' code (vendor/, third_party/, jquery.js)")
-    generated: Literal["drop", "mark"] = knob("drop", help="what a program wrote (lock files, _pb2.py, @generated)")
-    errors: Literal["drop", "replace"] = knob("drop", help="bytes that are not UTF-8: drop the file, or put U+FFFD")
-    max_bytes: int = knob(
-        2**20,
-        ge=1,
-        le=PIECE_BYTES,
-        unit="bytes of UTF-8",
-        help="longest file; longer ones are dropped",
-        source="The Stack, arXiv:2211.15533, section 3.1: files above 1 MB are left out (from memory)",
-    )
-    limit: int | None = knob(None, ge=1, unit="documents", help="stop after the first so many; unset reads all")
 
     @field_validator("packages")
     @classmethod
@@ -90,21 +71,9 @@ class Pypi(Source):
         return first((found for archive in item for found in self._read(Archive(**archive))), self.limit)
 
     def _read(self, archive: Archive) -> Iterator[pa.Table | Dropped]:
-        langs = None if self.languages is None else frozenset(lang.lower() for lang in self.languages)
         path = fetch(archive, _folder(self.index), settings(self.index))
         file = File(str(path), archive.file, path.stat().st_size)
-        how = Limits(self.max_bytes, self.errors == "replace", langs)
-        yield from read_archive(file, how, f"{archive.name}-{archive.version}")
-
-    def drops(self) -> dict[str, Rule]:
-        rules = {}
-        if self.vendored == "drop":
-            rules["vendored"] = Rule("sources.vendored", "is set")
-        if self.generated == "drop":
-            rules["generated"] = Rule("sources.generated", "is set")
-        if self.licences == "permissive":
-            rules["licence"] = Rule("sources.permissive", "==", False, evidence="licence")
-        return rules
+        yield from read_archive(file, self.limits(), f"{archive.name}-{archive.version}")
 
 
 def _folder(index: str | None) -> Path:

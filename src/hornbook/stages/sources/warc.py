@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
 from typing import Any, ClassVar, Literal
 
 import pyarrow as pa
 
-from hornbook.core.documents import PIECE_BYTES
 from hornbook.core.knobs import InputPath, knob
-from hornbook.core.stage import Dropped, Inputs, Source
-from hornbook.stages.sources._gather import Gather, first, need, with_suffix
-from hornbook.stages.sources._pages import PACKAGES, Extractor, Refused, characters, main_text
+from hornbook.core.stage import Dropped, Inputs
+from hornbook.stages.sources._gather import Gather, first, need
+from hornbook.stages.sources._paged import Paged
+from hornbook.stages.sources._pages import PACKAGES, Refused, characters, main_text
 from hornbook.stages.sources._warcs import Damage, Page, read_warc
-from hornbook.store.reading import File, cut, expand
+from hornbook.store.reading import File
 from hornbook.store.reading.layout import shown
 from hornbook.store.reading.streams import Broken
 
@@ -30,7 +29,7 @@ _COLUMNS = {
 }
 
 
-class Warc(Source):
+class Warc(Paged):
     """Reads web archives, plain, gzip (a member a record, or one) and Zstandard; a document is a page.
 
     FastWARC reads the records: 2 to 8 times as fast as warcio, and with it as with warcio a file that ends
@@ -51,40 +50,15 @@ class Warc(Source):
     path: InputPath | list[InputPath] = knob(
         help="files, globs, folders (their .warc and .wet, also .gz and .zst) or URLs: one, or a list"
     )
-    extractor: Extractor = knob(
-        "trafilatura",
-        help="of HTML. trafilatura: the best text; resiliparse: eight times as fast, keeps more of menus; all: "
-        "every visible word",
-        source="Trafilatura's evaluation pages, measured (docs/stages/sources.html.md)",
-    )
     statuses: list[int] = knob([200], help="HTTP statuses of pages that are read; others are dropped")
     errors: Literal["drop", "replace"] = knob(
         "drop", help="broken UTF-8 in WET: drop the record, or put U+FFFD. In pages it is always U+FFFD"
     )
-    max_bytes: int = knob(
-        5 * 2**20,
-        ge=1,
-        le=PIECE_BYTES,
-        unit="bytes",
-        help="longest page or text; longer ones are dropped",
-        source="where Common Crawl cuts pages since 2025 (from memory)",
-    )
-    max_tags: int = knob(
-        50_000,
-        ge=1,
-        unit="opening tags",
-        help="most tags of a page; trafilatura takes up to 65 µs for each",
-        source="our choice: the largest of 1,364 real pages has about 20,000 tags, opening and closing",
-    )
-    limit: int | None = knob(None, ge=1, unit="documents", help="stop after the first so many; unset reads all")
 
     def shards(self, inputs: Inputs) -> list[Any]:
         """A share a file, small ones together; with `limit` one share."""
         need("sources.warc", "web", "fastwarc.warc", *PACKAGES[self.extractor])
-        paths = [self.path] if isinstance(self.path, str) else list(self.path)
-        files = with_suffix(expand(paths, "code"), paths, SUFFIXES)
-        shares = cut(files) if self.limit is None else [files]
-        return [[asdict(file) for file in share] for share in shares]
+        return self.shares(self.path, SUFFIXES)
 
     def read(self, item: Any, inputs: Inputs) -> Iterator[pa.Table | Dropped]:
         """The pages of one share."""
