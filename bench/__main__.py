@@ -17,6 +17,7 @@ NAMES = {
     "asking_overhead": "requests/s and processor time of the client itself, against a server that takes no time",
     "asking_scale": "memory and resume time against the number of prompts",
     "minhash": "near-duplicates in a corpus",
+    "chinese": "near-copies planted into Chinese text",
     "decontaminate": "finding benchmark items in a corpus",
     "filters": "quality filters over a corpus",
     "classifier": "marking a corpus with a classifier",

@@ -29,6 +29,7 @@ QUICK_SECONDS = 54.0
 LONGEST = 1800.0
 COLUMNS = {
     "auroc": "AUROC",
+    "auroc_error": "± 1 SE",
     "cpu_ms": "CPU ms/document",
     "mb_per_cpu_s": "MB/CPU s",
     "fit_s": "fit s",
@@ -51,7 +52,7 @@ def run(options: Options) -> Outcome:
     learn = LEARN_QUICK if options.quick else LEARN
     ours = [
         _ours(method, role, learn, files)
-        for method, role in (("linear", "ours"), ("ngrams", "shown"), ("forest", "shown"))
+        for method, role in (("ngrams", "ours"), ("linear", "shown"), ("forest", "shown"))
     ]
     theirs = [_peer(peer, learn, options, files) for peer in PEERS]
     rounds = options.rounds or (1 if options.quick else 3)

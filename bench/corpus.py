@@ -52,7 +52,7 @@ _LINK = re.compile(r'<a[^>]*\shref="([^"#]+)#sha256=([0-9a-f]{64})"[^>]*>([^<]+)
 
 
 class Absent(Exception):
-    """The corpus is not there; says what makes it."""
+    """The corpus, or an archive of it, is not there; says why, or what makes it."""
 
 
 @dataclass(frozen=True)
@@ -138,6 +138,22 @@ def links(package: str, index: str) -> dict[str, tuple[str, str]]:
     return found
 
 
+def fetched(pin: Pin, index: str) -> bytes:
+    """The bytes of an archive.
+
+    Raises:
+        Absent: the index has none of that name, or another one.
+        OSError: it could not be fetched.
+    """
+    address, _ = links(pin.package, index).get(pin.file, ("", ""))
+    if not address:
+        raise Absent(f"the index has no {pin.file}")
+    body = _get(address, "*/*")
+    if hashlib.sha256(body).hexdigest() != pin.sha256:
+        raise Absent(f"{pin.file} is not the archive of the list (its sha256 differs)")
+    return body
+
+
 def newest(package: str, index: str) -> Pin | None:
     """The newest final source archive of a package: how the list was made (`python -m bench.corpus NAME …`)."""
     from packaging.utils import InvalidSdistFilename, parse_sdist_filename
@@ -182,13 +198,9 @@ def _part(pin: Pin, parts: Path, index: str) -> str:
     if path.exists():
         return ""
     try:
-        address, _ = links(pin.package, index).get(pin.file, ("", ""))
-        if not address:
-            return f"the index has no {pin.file}"
-        body = _get(address, "*/*")
-        if hashlib.sha256(body).hexdigest() != pin.sha256:
-            return f"{pin.file} is not the archive of the list (its sha256 differs)"
-        rows = sorted(_files(pin.file, body))
+        rows = sorted(_files(pin.file, fetched(pin, index)))
+    except Absent as error:
+        return str(error)
     except (OSError, tarfile.TarError, zipfile.BadZipFile, EOFError) as error:
         return f"{pin.file}: {error!r}"
     kept = sorted(row for kind in ENDINGS for row in _share(rows, kind))
@@ -212,7 +224,7 @@ def _share(rows: list[tuple[str, str]], kind: Kind) -> Iterator[tuple[str, str]]
 
 def _files(archive: str, body: bytes) -> Iterator[tuple[str, str]]:
     """Path and text of the wanted files: not empty, not too large, UTF-8."""
-    for name, size, read in _members(archive, body):
+    for name, size, read in members(archive, body):
         if not 0 < size <= LARGEST or not name.endswith((*ENDINGS["code"], *ENDINGS["prose"])):
             continue
         try:
@@ -221,7 +233,8 @@ def _files(archive: str, body: bytes) -> Iterator[tuple[str, str]]:
             continue
 
 
-def _members(archive: str, body: bytes) -> Iterator[tuple[str, int, Callable[[], bytes]]]:
+def members(archive: str, body: bytes) -> Iterator[tuple[str, int, Callable[[], bytes]]]:
+    """Path, bytes and reader of each file of an archive."""
     if archive.endswith(".zip"):
         with zipfile.ZipFile(io.BytesIO(body)) as packed:
             for entry in packed.infolist():

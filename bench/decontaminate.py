@@ -2,7 +2,7 @@
 
 Every tool is a whole process that reads the same Parquet and looks for the same items with n = 10; compared is the
 corpus's size divided by the wall time. Ours is `hornbook run` with a source and `decontaminate.ladder`: it also writes
-every document and every drop. See docs/bench.md.
+every document and every drop. The scans are the ladder's without that, as the peers' scripts are. See docs/bench.md.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from bench import corpus, peers
-from bench.harness import Contender, Facts, Failed, Options, Outcome, take_turns
+from bench.harness import Contender, Facts, Failed, Options, Outcome, Role, take_turns
 from hornbook import __version__
 
 __all__ = ["PEERS", "UNIT", "run"]
@@ -34,14 +34,17 @@ PEERS = ("lm-eval", "datatrove")
 ROOT = Path(__file__).resolve().parents[1]
 HERE = ROOT / "bench" / "curation"
 SCRIPTS = {
+    "cosmopedia": HERE / "decontaminate_cosmopedia.py",
     "lm-eval": HERE / "decontaminate_janitor.py",
     "datatrove": HERE / "decontaminate_datatrove.py",
-    "cosmopedia": HERE / "decontaminate_cosmopedia.py",
 }
 QUICK_SECONDS = 54.0
-SLICE = 10_000_000
-"""Bytes of the corpus with `--quick`: what datatrove does in a quarter of a minute."""
+SLICE, SLOW_SLICE = 20_000_000, 10_000_000
+"""Bytes of the corpus with `--quick`, and of datatrove's, which does no more in a quarter of a minute."""
 LONGEST = 3600.0
+COSMOPEDIA = "compat: cosmopedia"
+ORDER = ("hornbook", "scan", *SCRIPTS, COSMOPEDIA, f"scan, {COSMOPEDIA}")
+"""So that where `--quick` runs out of time there is one of ours and one of theirs."""
 COLUMNS = {"wall": "wall s", "cpu": "CPU s", "per_cpu": "MB/CPU s", "peak_mb": "peak MB", "flagged": "flagged"}
 BENCHMARKS = ROOT / ".." / "shared" / "data" / "benchmarks"
 CODE = ("humaneval", "mbpp")
@@ -59,37 +62,50 @@ steps:
 
 
 def run(options: Options) -> Outcome:
-    """Everyone on the code corpus: `--quick` the small one and HumanEval and MBPP, else 480 MB and all benchmarks."""
+    """Everyone on the code corpus: `--quick` a slice of it with HumanEval and MBPP, else 480 MB and all benchmarks."""
     until = time.monotonic() + QUICK_SECONDS if options.quick else None
-    size = corpus.size_of(options.quick, options.full)
-    files = [str(path) for path in corpus.pieces(options.cache, "code", size)]
-    total = corpus.facts(options.cache, size)["code"]
-    with tempfile.TemporaryDirectory(prefix="scratch-", dir=options.cache) as scratch:
+    with tempfile.TemporaryDirectory(prefix="scratch-", dir=options.cache) as name:
+        scratch = Path(name)
+        items, names, count = write_items(scratch / "items.jsonl", CODE if options.quick else ())
+        whole = slow = _corpus(options)
         if options.quick:
-            files, total = sliced(files, Path(scratch))
-        items, names, count = write_items(Path(scratch) / "items.jsonl", CODE if options.quick else ())
+            whole, slow = (sliced(whole["files"], scratch, most) for most in (SLICE, SLOW_SLICE))
         options.tell(
-            f"{total['files']:,} files, {total['bytes'] / 1e6:,.0f} MB; {count:,} texts of {len(names)} benchmarks"
+            f"{whole['rows']:,} files, {whole['bytes'] / 1e6:,.0f} MB; {count:,} texts of {len(names)} benchmarks"
         )
-        job = {"files": files, "items": str(items)}
-        detail: Facts = {"files": total["files"], "bytes": total["bytes"], "texts": count, "benchmarks": names}
-        who = ["hornbook", "compat: cosmopedia", "scan alone", "cosmopedia", *PEERS]
-        turns = [_contender(name, job, total["bytes"], Path(scratch), options.cache) for name in who]
+        detail: Facts = {"files": whole["rows"], "bytes": whole["bytes"], "texts": count, "benchmarks": names}
+        turns = [
+            _contender(who, (slow if who == "datatrove" else whole) | {"items": str(items)}, scratch, options.cache)
+            for who in ORDER
+        ]
         scores = take_turns(turns, options.rounds or (1 if options.quick else 3), options.tell, until)
-        scan = next(score for score in scores if score.name == "scan alone")
-        detail["scan_mb_per_cpu_s"] = scan.median("per_cpu")
+        detail["scan_mb_per_cpu_s"] = {s.name: s.median("scan") for s in scores if s.name.startswith("scan")}
     return Outcome(scores, UNIT, True, versions(), COLUMNS, detail)
 
 
-def sliced(files: list[str], folder: Path) -> tuple[list[str], dict[str, int]]:
-    """Two files of together about `SLICE` bytes from the beginning of a corpus."""
-    table = pq.ParquetFile(files[0]).read_row_group(0, columns=["id", "text"])
-    sizes = np.cumsum(pc.binary_length(table.column("text")).to_numpy())
-    rows = int(np.searchsorted(sizes, SLICE)) & ~1
-    out = [str(folder / f"slice-{half}.parquet") for half in range(2)]
-    for half, path in enumerate(out):
-        pq.write_table(table.slice(half * rows // 2, rows // 2), path, compression="zstd")
-    return out, {"files": rows, "bytes": int(sizes[rows - 1])}
+def _corpus(options: Options) -> Facts:
+    """Files, rows and bytes of the code; `--quick` takes slices of the usual corpus where it was made."""
+    size = corpus.size_of(options.quick, options.full)
+    if options.quick:
+        with suppress(corpus.Absent):
+            corpus.pieces(options.cache, "code", "usual")
+            size = "usual"
+    files = [str(path) for path in corpus.pieces(options.cache, "code", size)]
+    facts = corpus.facts(options.cache, size)["code"]
+    return {"files": files, "rows": facts["files"], "bytes": facts["bytes"]}
+
+
+def sliced(files: list[str], folder: Path, most: int) -> Facts:
+    """Two files of together about `most` bytes from the beginnings of two files."""
+    out, rows, size = [], 0, 0
+    for number, file in enumerate(files[:2]):
+        table = pq.ParquetFile(file).read_row_group(0, columns=["id", "text"])
+        ends = np.cumsum(pc.binary_length(table.column("text")).to_numpy())
+        some = table.slice(0, int(np.searchsorted(ends, most // 2)))
+        out.append(str(folder / f"slice-{most}-{number}.parquet"))
+        pq.write_table(some, out[-1], compression="zstd")
+        rows, size = rows + some.num_rows, size + int(ends[some.num_rows - 1])
+    return {"files": out, "rows": rows, "bytes": size}
 
 
 def write_items(path: Path, names: tuple[str, ...]) -> tuple[Path, list[str], int]:
@@ -116,21 +132,22 @@ def write_items(path: Path, names: tuple[str, ...]) -> tuple[Path, list[str], in
     return path, [file.stem for file in files], count
 
 
-def _contender(name: str, job: dict[str, Any], size: int, scratch: Path, cache: Path) -> Contender:
-    role = "ours" if name == "hornbook" else "peer" if name in SCRIPTS else "shown"
+def _contender(name: str, job: Facts, scratch: Path, cache: Path) -> Contender:
+    role: Role = "ours" if name == "hornbook" else "peer" if name in SCRIPTS else "shown"
+    compat = "cosmopedia" if name.endswith(COSMOPEDIA) else "none"
     missing = None
     if name in PEERS and peers.python_of(name, cache) is None:
         missing = "not installed: python -m bench --install decontaminate"
 
     def act(left: float) -> Facts:
         with tempfile.TemporaryDirectory(dir=scratch) as folder:
-            return _measured(name, job | {"folder": folder}, size, cache, min(left, LONGEST))
+            return _measured(name, job | {"folder": folder, "compat": compat}, cache, min(left, LONGEST))
 
     return Contender(name, role, act, missing)
 
 
-def _measured(name: str, job: dict[str, Any], size: int, cache: Path, limit: float) -> Facts:
-    folder = Path(job["folder"])
+def _measured(name: str, job: Facts, cache: Path, limit: float) -> Facts:
+    folder, megabytes = Path(job["folder"]), job["bytes"] / 1e6
     out, errors = folder / "stdout", folder / "stderr"
     command, environment = _command(name, job, cache)
     run = subprocess.run(
@@ -149,27 +166,27 @@ def _measured(name: str, job: dict[str, Any], size: int, cache: Path, limit: flo
     said = json.loads(out.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1])
     if "steps" in said:
         said = {"flagged": said["steps"][-1]["dropped"]}
-    cpu = said.get("seconds") or used["user"] + used["system"]
+    cpu = used["user"] + used["system"]
     return {
-        "value": size / 1e6 / used["wall"],
+        "value": megabytes / used["wall"],
         "wall": used["wall"],
         "cpu": cpu,
-        "per_cpu": size / 1e6 / cpu,
+        "per_cpu": megabytes / cpu,
+        "scan": megabytes / said["seconds"] if "seconds" in said else None,
         "peak_mb": used["peak"] / 1e6,
         "flagged": said["flagged"],
     }
 
 
-def _command(name: str, job: dict[str, Any], cache: Path) -> tuple[list[str], dict[str, str]]:
+def _command(name: str, job: Facts, cache: Path) -> tuple[list[str], dict[str, str]]:
     if name in SCRIPTS:
         python = peers.python_of(name, cache) if name in PEERS else Path(sys.executable)
         environment = peers.environment(Path(job["folder"])) if name in PEERS else dict(os.environ)
         return [str(python), str(SCRIPTS[name]), json.dumps(job)], environment
-    if name == "scan alone":
+    if name.startswith("scan"):
         return [sys.executable, "-m", "bench.curation.decontaminate_scan", json.dumps(job)], dict(os.environ)
     recipe = Path(job["folder"]) / "bench.yaml"
-    compat = "cosmopedia" if name.startswith("compat") else "none"
-    text = RECIPE.format(files=json.dumps(job["files"]), items=json.dumps(job["items"]), compat=compat)
+    text = RECIPE.format(files=json.dumps(job["files"]), items=json.dumps(job["items"]), compat=job["compat"])
     recipe.write_text(text, encoding="utf-8")
     runs = str(Path(job["folder"]) / "runs")
     return [sys.executable, "-m", "hornbook", "run", str(recipe), "--runs", runs, "--json"], dict(os.environ)

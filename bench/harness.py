@@ -107,25 +107,29 @@ def take_turns(
     tell: Callable[[str], None],
     until: float | None = None,
     clock: Callable[[], float] = time.monotonic,
+    long: float = float("inf"),
 ) -> list[Score]:
     """A B C, A B C, …: so that what else the machine does hits all alike.
 
     One that is missing or fails is left out of later rounds, with its reason. With `until` (seconds of `clock`)
     no further round is begun that would not end in time, judged by the longest one so far; the first is always begun.
+    One whose turn took more than `long` seconds has had its last. So a contender's n-th turn is always of round n.
     """
     scores = [Score(c.name, c.role, trouble=c.missing or "") for c in contenders]
     for score in scores:
         if score.trouble:
             tell(f"{score.name}: skipped: {score.trouble}")
     longest = 0.0
+    slow: set[str] = set()
     for number in range(rounds):
         began = clock()
         if until is not None and number and began + longest > until:
             tell(f"{number} of {rounds} rounds: no time for more")
             break
         for contender, score in zip(contenders, scores, strict=True):
-            if score.trouble:
+            if score.trouble or score.name in slow:
                 continue
+            started = clock()
             left = float("inf") if until is None else until - clock()
             try:
                 if left < LEAST_SECONDS:
@@ -136,34 +140,39 @@ def take_turns(
                 tell(f"{score.name}: failed: {error}")
                 continue
             score.turns.append(facts)
+            if clock() - started > long:
+                slow.add(score.name)
             tell(f"round {number + 1}  {score.name}: {_number(facts['value'])}")
         longest = max(longest, clock() - began)
     return scores
 
 
 def line_of(name: str, outcome: Outcome) -> Facts:
-    """The JSON line: keys as in the contract, then `turns` (each value), `trouble` and `detail`.
+    """The JSON line: keys as in the contract, then `ratios`, `turns` (each value), `trouble` and `detail`.
 
-    `ratio_to_best_peer` says how many times better ours is, `share_of_limit` how much of the bound ours
-    reaches; both above 1 where ours wins. None where there is nothing to compare with.
+    `ratios` has for each peer how many times better ours is: the median of the ratios in each round;
+    `ratio_to_best_peer` is that of the best; `share_of_limit`, how much of the bound ours reaches, is made alike.
+    All above 1 where ours wins, None where there is nothing to compare with.
     """
-    ours = _of(outcome, "ours")
-    limit = _of(outcome, "limit")
+    mine = next((s for s in outcome.scores if s.role == "ours"), Score("", "ours"))
+    bound = next((s for s in outcome.scores if s.role == "limit"), Score("", "limit"))
+    ratios = {s.name: paired(mine, s, outcome.more_is_better) for s in outcome.scores if s.role == "peer"}
     peers = {s.name: s.median() for s in outcome.scores if s.role == "peer"}
-    there = [value for value in peers.values() if value is not None]
-    best = (max if outcome.more_is_better else min)(there) if there else None
+    there = {peer: value for peer, value in peers.items() if value is not None}
+    best = (max if outcome.more_is_better else min)(there, key=lambda peer: there[peer]) if there else ""
     turns = {s.name: [t["value"] for t in s.turns] for s in outcome.scores}
     return {
         "name": name,
         "unit": outcome.unit,
-        "ours": _round(ours),
+        "ours": _round(mine.median()),
         "peers": {peer: _round(value) for peer, value in peers.items()},
-        "ratio_to_best_peer": _round(_times(ours, best, outcome.more_is_better)),
-        "limit": _round(limit),
-        "share_of_limit": _round(_times(ours, limit, outcome.more_is_better)),
-        "n": max((len(s.turns) for s in outcome.scores if s.role == "ours"), default=0),
+        "ratio_to_best_peer": _round(ratios.get(best)),
+        "limit": _round(bound.median()),
+        "share_of_limit": _round(paired(mine, bound, outcome.more_is_better)),
+        "n": len(mine.turns),
         "machine": machine(),
         "versions": outcome.versions,
+        "ratios": {peer: _round(value) for peer, value in ratios.items()},
         "turns": {who: [_round(value) for value in values] for who, values in turns.items()},
         "trouble": {s.name: s.trouble for s in outcome.scores if s.trouble},
         "detail": outcome.detail,
@@ -171,13 +180,16 @@ def line_of(name: str, outcome: Outcome) -> Facts:
 
 
 def table_of(outcome: Outcome) -> str:
-    """Lines for people: one a contender, the median of every column, least and most of the first."""
+    """Lines for people: one a contender, the median of every column, least and most of the first, ours against it."""
     columns = {"value": outcome.unit} | outcome.columns
-    rows = [["", *columns.values(), "least…most", "n"]]
+    rows = [["", *columns.values(), "least…most", "n", "ours is"]]
+    mine = next((s for s in outcome.scores if s.role == "ours"), Score("", "ours"))
     for score in outcome.scores:
         values = [turn["value"] for turn in score.turns]
         spread = f"{_number(min(values))}…{_number(max(values))}" if values else score.trouble[:60]
-        rows.append([score.name, *(_number(score.median(c)) for c in columns), spread, str(len(values))])
+        ratio = paired(mine, score, outcome.more_is_better)
+        times = f"{_number(ratio)} ×" if ratio is not None and score is not mine else ""
+        rows.append([score.name, *(_number(score.median(c)) for c in columns), spread, str(len(values)), times])
     widths = [max(len(row[n]) for row in rows) for n in range(len(rows[0]))]
     head, *numbers = widths
     return "\n".join(
@@ -208,14 +220,12 @@ def machine() -> Facts:
     return facts
 
 
-def _of(outcome: Outcome, role: Role) -> float | None:
-    return next((s.median() for s in outcome.scores if s.role == role), None)
-
-
-def _times(ours: float | None, other: float | None, more_is_better: bool) -> float | None:
-    if not ours or not other:
-        return None
-    return ours / other if more_is_better else other / ours
+def paired(ours: Score, other: Score, more_is_better: bool) -> float | None:
+    """How many times better ours is: the median of the ratios of turns of one round, None where no round has both."""
+    both = [(turn["value"], their["value"]) for turn, their in zip(ours.turns, other.turns, strict=False)]
+    both = both if more_is_better else [(their, own) for own, their in both]
+    ratios = [above / below for above, below in both if below]
+    return statistics.median(ratios) if ratios else None
 
 
 def _round(value: float | None) -> float | None:

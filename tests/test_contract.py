@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -90,32 +91,52 @@ def test_same_bytes_with_one_worker_or_two(stage, here):
     assert alone.manifest["key"] == together.manifest["key"]
 
 
-KILLED = """
-import os, signal, sys, threading
+KILLER = """
+import json, os, signal, sys, threading
 from pathlib import Path
-from tests.contract import example_of, recipe_of, run
-stage, folder, delay = sys.argv[1], Path(sys.argv[2]), float(sys.argv[3])
-recipe = recipe_of(stage, example_of(stage), Path("contract"), files=3)
 from hornbook.engine.finding import find_stage
-for step in recipe.steps:
-    find_stage(step.use)
-threading.Timer(delay, os.kill, (os.getpid(), signal.SIGKILL)).start()
-run(recipe, folder)
-os._exit(0)
+from tests.contract import example_of, recipe_of, run
+for line in sys.stdin:
+    stage, home, delay, environment = json.loads(line)
+    example = example_of(stage)
+    for name in (stage, *(use for use, _ in example.above)):
+        find_stage(name)
+    child = os.fork()
+    if child == 0:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        os.environ.update(environment)
+        os.chdir(home)
+        recipe = recipe_of(stage, example, Path("contract"), files=3)
+        threading.Timer(delay, os.kill, (os.getpid(), signal.SIGKILL)).start()
+        run(recipe, Path("killed"))
+        os._exit(0)
+    print(os.waitpid(child, 0)[1], flush=True)
 """
 
 
+@pytest.fixture(scope="module")
+def run_and_kill():
+    """Runs a stage's example in a folder and kills it after some seconds: forks of one process, begun once."""
+    path = os.environ | {"PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"}
+    with subprocess.Popen(
+        [sys.executable, "-c", KILLER], env=path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as child:
+
+        def once(stage: str, home: Path, delay: float) -> int:
+            print(json.dumps([stage, str(home), delay, dict(os.environ)]), file=child.stdin, flush=True)
+            return int(child.stdout.readline())
+
+        yield once
+        child.stdin.close()
+
+
 @pytest.mark.parametrize("stage", DOCUMENT_STAGES)
-def test_same_bytes_after_kill_9(stage, here):
+def test_same_bytes_after_kill_9(stage, here, run_and_kill):
     recipe = recipe_of(stage, example_of(stage), Path("contract"), files=3)
     whole = run(recipe, here / "whole")[-1]
     draw = random.Random(stage)
     for _ in range(2):
-        subprocess.run(
-            [sys.executable, "-c", KILLED, stage, str(here / "killed"), str(draw.uniform(0.01, 0.25))],
-            env=os.environ | {"PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"},
-            check=False,
-        )
+        assert run_and_kill(stage, here, draw.uniform(0.01, 0.25)) in (0, signal.SIGKILL)
     again = run(recipe, here / "killed")[-1]
     assert parts_bytes(whole) == parts_bytes(again)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
 import random
 import subprocess
 import sys
@@ -27,14 +28,15 @@ import zstandard
 from hornbook.core.stage import Across, Each
 from hornbook.engine.finding import find_stage, stage_names
 from hornbook.store.parts import pieces
-from tests.commands import ROOT, hornbook, last_json
+from tests.commands import hornbook, last_json
 from tests.contract import Example, example_of
 from tests.corpus import HOSTILE, STORIES
+from tests.hub_server import Hub
 
 MB = 10_000_000
 FOLDERS = ("quality.", "dedup.", "decontaminate.")
 STAGES = [name for name in stage_names() if name.startswith(FOLDERS) and issubclass(find_stage(name), (Each, Across))]
-WEB = {"sources.html": "trafilatura", "sources.warc": "fastwarc"}
+EXTRAS = {"sources.html": "trafilatura", "sources.hub": "huggingface_hub", "sources.warc": "fastwarc"}
 
 
 def scripts() -> dict[str, str]:
@@ -100,6 +102,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     _documents(home / "documents")
     _pages(home / "pages")
     _code(home / "code")
+    _packages(home / "packages")
     _warcs(home / "warcs")
     return home
 
@@ -131,9 +134,16 @@ def _documents(folder: Path) -> None:
         "nul.txt": b"a\0b\n", "latin.txt": b"caf\xe9", "quote.csv": b'text,x\n"never closed,1\n' * 3,
         "short.csv": b"text,x\nonly one\ngood,1\n", "array.json": b'[{"text": "good"}, {"text": "good"}, {"te',
         "zeros.zip": zipped({"zeros": b"\0" * 30_000_000}), "none.jsonl.gz": b"no gzip at all",
-        "bits.py": bytes(range(256)),
+        "bits.py": bytes(range(256)), "bomb.parquet": _bomb(), "bomb.jsonl.gz": gzip.compress(b"\0" * 300_000_000, 1),
     }  # fmt: skip
     _write(folder, files)
+
+
+def _bomb() -> bytes:
+    """A table of 25 kB with one text of 300 MB."""
+    out = io.BytesIO()
+    pq.write_table(pa.table({"text": ["x" * 300_000_000]}), out, compression="zstd", use_dictionary=False)
+    return out.getvalue()
 
 
 def _pages(folder: Path) -> None:
@@ -167,6 +177,19 @@ def _code(folder: Path) -> None:
     )  # fmt: skip
 
 
+def _packages(folder: Path) -> None:
+    good = {"fox-1/fox.py": b"x = 1\n", "fox-1/nul.py": b"a\0b", "fox-1/latin.py": b"# caf\xe9\n", "../evil.py": b"1\n"}
+    many = {f"fox-1/{n}.py": random.Random(n).randbytes(2000).hex().encode() + b"\n" for n in range(50)}
+    _write(
+        folder,
+        {
+            "good-1.tar.gz": gzip.compress(tar(good)), "cut-1.tar.gz": gzip.compress(tar(many))[:50_000],
+            "empty-1.tar.gz": b"", "none-1.tar.gz": b"no gzip at all", "cut-1.zip": zipped(many)[:-100],
+            "half-1.zip": zipped(many)[:-100], "bomb-1.tar.gz": gzip.compress(b"\0" * 400_000_000, 1),
+        },
+    )  # fmt: skip
+
+
 def _warcs(folder: Path) -> None:
     page = "<meta charset=utf-8><body><p>" + "</p><p>".join(STORIES)
     records = [record(n, f"{page} {n}".encode()) for n in range(20)]
@@ -191,6 +214,14 @@ EXPECTED: dict[str, tuple[str, dict[str, str]]] = {
         "zeros.parquet": "corrupt",
         "empty.jsonl": "empty_file", "empty.parquet": "empty_file", "latin.txt": "utf8", "short.csv": "columns",
         "array.json": "json", "zeros.zip": "binary", "none.jsonl.gz": "corrupt", "bits.py": "binary",
+        "bomb.parquet": "bomb", "bomb.jsonl.gz": "too_long",
+    }),
+    "sources.hub": ("documents", {
+        "a.jsonl": "json not_object no_text utf8 surrogate blank", "cut.jsonl.gz": "truncated", "wrong.jsonl.gz": "",
+        "cut.jsonl.zst": "truncated", "cut.parquet": "corrupt", "damaged.parquet": "corrupt",
+        "zeros.parquet": "corrupt", "empty.jsonl": "empty_file", "empty.parquet": "empty_file", "latin.txt": "utf8",
+        "short.csv": "columns", "array.json": "json", "none.jsonl.gz": "corrupt", "bomb.parquet": "bomb",
+        "bomb.jsonl.gz": "too_long",
     }),
     "sources.html": ("pages", {
         "empty.html": "empty_file", "tags.html": "too_many_tags", "long.html": "too_long", "cut.html.gz": "truncated",
@@ -202,6 +233,10 @@ EXPECTED: dict[str, tuple[str, dict[str, str]]] = {
         "empty.tar.gz": "empty_file",
         "no.zip": "corrupt", "no.tar": "corrupt", "tree/nul.py": "binary", "tree/latin.py": "utf8",
         "tree/empty.py": "empty_file", "tree/long.py": "too_long",
+    }),
+    "sources.pypi": ("packages", {
+        "good-1.tar.gz": "binary utf8 unsafe_path", "cut-1.tar.gz": "truncated", "empty-1.tar.gz": "empty_file",
+        "none-1.tar.gz": "corrupt", "half-1.zip": "corrupt", "bomb-1.tar.gz": "bomb",
     }),
     "sources.warc": ("warcs", {
         "cut.warc": "truncated", "cut.warc.gz": "truncated", "empty.warc": "empty_file", "broken.warc.gz": "corrupt",
@@ -223,15 +258,47 @@ def counted(manifest: dict[str, Any]) -> None:
     assert sum(manifest["reasons"].values()) == manifest["dropped"]
 
 
+PEAK = """
+import resource, subprocess, sys
+done = subprocess.run([sys.executable, "-m", "hornbook", *sys.argv[1:]])
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024, file=sys.stderr)
+sys.exit(done.returncode)
+"""
+
+
+def peak_of(*args: str | Path, cwd: Path, **env: str) -> tuple[subprocess.CompletedProcess[str], int]:
+    """`hornbook …`, and the MB of the largest of its processes."""
+    done = subprocess.run(
+        [sys.executable, "-c", PEAK, *map(str, args)],
+        cwd=cwd, env=os.environ | env, capture_output=True, text=True, timeout=800, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done, int(done.stderr.split()[-1])
+
+
+def knobs_of(source: str, folder: Path, hub: Hub) -> list[str]:
+    """Where the source finds what is in the folder."""
+    if source == "sources.hub":
+        hub.push("hostile/documents", {path.name: path.read_bytes() for path in folder.iterdir()})
+        return ["path=hf://datasets/hostile/documents"]
+    if source == "sources.pypi":
+        names = sorted({path.name.split("-")[0] for path in folder.iterdir()})
+        return [f"packages={json.dumps([f'{name}==1' for name in names])}", f"index={folder}"]
+    return [f"path={folder}"]
+
+
 @pytest.mark.timeout(280)
 @pytest.mark.parametrize("source", EXPECTED)
-def test_sources_say_each_bad_record_and_keep_the_others(source, hostile, tmp_path):
-    if source in WEB:
-        pytest.importorskip(WEB[source], reason="the extra `web` is not installed")
+def test_sources_say_each_bad_record_and_keep_the_others(source, hostile, tmp_path, hub):
+    if source in EXTRAS:
+        pytest.importorskip(EXTRAS[source], reason="an extra is not installed")
     folder, expected = EXPECTED[source]
+    knobs = knobs_of(source, hostile / folder, hub)
     before = sorted(hostile.rglob("*"))
-    arguments = ("step", source, f"path={hostile / folder}", "--out", tmp_path / "out", "--workers", "2", "--json")
-    manifest = last_json(hornbook(*arguments, cwd=tmp_path, timeout=250))
+    arguments = ("step", source, *knobs, "--out", tmp_path / "out", "--workers", "2", "--json")
+    done, peak = peak_of(*arguments, cwd=tmp_path, XDG_CACHE_HOME=str(tmp_path / "cache"))
+    manifest = last_json(done)
+    assert peak < 1_000, "MB of the largest process"
     counted(manifest)
     assert manifest["kept"] > 0
     drops = rows_of(tmp_path / "out", "dropped")
@@ -245,7 +312,7 @@ def test_sources_say_each_bad_record_and_keep_the_others(source, hostile, tmp_pa
         assert set(reasons.split()) <= {drop["reason"] for drop in mine}, (file, [drop["reason"] for drop in mine])
         assert all(file in drop["evidence"] or drop["reason"] in ("vendored", "generated") for drop in mine)
     assert sorted(hostile.rglob("*")) == before
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
+    assert {path.name for path in tmp_path.iterdir()} <= {"out", "cache"}
 
 
 def test_what_is_good_in_a_bad_file_is_kept(hostile, tmp_path):
@@ -337,21 +404,13 @@ def test_there_are_letters_of_every_script():
     assert {"LATIN", "CJK", "THAI", "ARABIC", "DEVANAGARI", "HANGUL", "CUNEIFORM", "EGYPTIAN"} <= set(found)
 
 
-PEAK = """
-import resource, subprocess, sys
-done = subprocess.run([sys.executable, "-m", "hornbook", *sys.argv[1:]])
-print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024)
-sys.exit(done.returncode)
-"""
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("source", ["sources.code", "sources.warc"])
 def test_a_gigabyte_in_half_of_one(source, tmp_path):
     """The largest process of `hornbook step` on an archive that holds 1 GB, one worker."""
-    if source in WEB:
-        pytest.importorskip(WEB[source], reason="the extra `web` is not installed")
+    if source in EXTRAS:
+        pytest.importorskip(EXTRAS[source], reason="the extra `web` is not installed")
     path = tmp_path / ("a.tar.gz" if source == "sources.code" else "a.warc.gz")
     lines = [f"word{n} = {n * 7919}  # {STORIES[n % 5]}\n" for n in range(1500)]
     with gzip.open(path, "wb", compresslevel=1) as out:
@@ -366,9 +425,6 @@ def test_a_gigabyte_in_half_of_one(source, tmp_path):
         out.write(b"\0" * 10_240 if source == "sources.code" else b"")
     arguments = ["step", source, f"path={path}", "--out", str(tmp_path / "out"), "--workers", "1"]
     arguments += ["extractor=all"] if source == "sources.warc" else []
-    done = subprocess.run(
-        [sys.executable, "-c", PEAK, *arguments], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
+    done, peak = peak_of(*arguments, cwd=tmp_path)
     assert "4,000 kept" in done.stdout + done.stderr
-    assert int(done.stdout.split()[-1]) < 500
+    assert peak < 500

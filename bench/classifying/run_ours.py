@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from bench.classifying.task import task_of
-from hornbook.stages.quality._embedding import embedder
+from hornbook.kernels.embedders import embedder
 from hornbook.stages.quality._models import fit, matrix_of, ngram_features
 
 N, BUCKETS = 2, 2**18

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import daft
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 from daft import DataType, col, lit
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
@@ -25,6 +27,7 @@ def main(out: Path, files: list[str]) -> None:
     frame = frame._add_monotonically_increasing_id("node")
     signed = frame.select(
         "node",
+        "id",
         col("text")
         .normalize(remove_punct=True, lowercase=True, nfd_unicode=True, white_space=True)
         .minhash(num_hashes=BANDS * ROWS, ngram_size=NGRAM, seed=42, hash_function="xxhash")
@@ -47,6 +50,14 @@ def main(out: Path, files: list[str]) -> None:
     drops = daft.from_pydict({"node": gone.tolist()})
     frame.join(drops, on="node", how="anti").exclude("node").write_parquet(str(out / "kept"), compression="zstd")
     frame.join(drops, on="node", how="semi").exclude("node").write_parquet(str(out / "dropped"), compression="zstd")
+    names = signed.select("node", "id").where(col("node").is_in(nodes.tolist())).to_pydict()
+    name = dict(zip(names["node"], names["id"], strict=True))
+    removed = np.delete(np.arange(nodes.size), keep)
+    pairs = {
+        "removed": [name[node] for node in nodes[removed].tolist()],
+        "kept": [name[node] for node in nodes[keep][labels[removed]].tolist()],
+    }
+    pq.write_table(pa.table(pairs), out / "pairs.parquet")
     print(json.dumps({"rows": count, "removed": int(gone.size)}))
 
 

@@ -35,7 +35,8 @@ def main(out: Path, workers: int, files: list[str]) -> None:
     """Dedup the files; what is kept goes to OUT/kept.parquet, the rest to OUT/dropped.parquet."""
     index = MinHashLSH(num_perm=BANDS * ROWS, params=(BANDS, ROWS))
     out.mkdir(parents=True, exist_ok=True)
-    number = removed = 0
+    number = 0
+    pairs: dict[str, list[str]] = {"removed": [], "kept": []}
     writers = {}
     with ProcessPoolExecutor(workers) as pool:
         for file in files:
@@ -43,13 +44,17 @@ def main(out: Path, workers: int, files: list[str]) -> None:
                 texts = batch.column("text").to_pylist()
                 shares = [texts[at : at + BATCH] for at in range(0, len(texts), BATCH)]
                 keep = []
-                for values in (values for share in pool.map(sign, shares) for values in share):
+                signed = (values for share in pool.map(sign, shares) for values in share)
+                for name, values in zip(batch.column("id").to_pylist(), signed, strict=True):
                     signature = MinHash(num_perm=BANDS * ROWS, seed=42, hashvalues=values, scheme=SCHEME)
-                    keep.append(not index.query(signature))
-                    if keep[-1]:
-                        index.insert(str(number), signature)
-                    number += 1
-                removed += keep.count(False)
+                    like = index.query(signature)
+                    keep.append(not like)
+                    if like:
+                        pairs["removed"].append(name)
+                        pairs["kept"].append(like[0])
+                    else:
+                        index.insert(name, signature)
+                number += len(keep)
                 table, mask = pa.Table.from_batches([batch]), pa.array(keep)
                 for name, some in (("kept", table.filter(mask)), ("dropped", table.filter(pc.invert(mask)))):
                     if name not in writers:
@@ -57,7 +62,8 @@ def main(out: Path, workers: int, files: list[str]) -> None:
                     writers[name].write_table(some)
     for writer in writers.values():
         writer.close()
-    print(json.dumps({"rows": number, "removed": removed}))
+    pq.write_table(pa.table(pairs), out / "pairs.parquet")
+    print(json.dumps({"rows": number, "removed": len(pairs["removed"])}))
 
 
 if __name__ == "__main__":

@@ -23,21 +23,25 @@ def main(out: Path, files: list[str]) -> None:
     """Dedup the files; what is kept goes to OUT/kept.parquet, the rest to OUT/dropped.parquet."""
     index = RMinHashLSH(threshold=0.7, num_perm=BANDS * ROWS, num_bands=BANDS)
     out.mkdir(parents=True, exist_ok=True)
-    number = removed = 0
+    names: list[str] = []
+    pairs: dict[str, list[str]] = {"removed": [], "kept": []}
     writers = {}
     for file in files:
         for batch in pq.ParquetFile(file).iter_batches(4096):
             keep = []
-            for text in batch.column("text").to_pylist():
+            for name, text in zip(batch.column("id").to_pylist(), batch.column("text").to_pylist(), strict=True):
                 words = WORD.findall(text.lower())
                 grams = {" ".join(words[at : at + NGRAM]) for at in range(max(1, len(words) - NGRAM + 1))}
                 signature = RMinHash(num_perm=BANDS * ROWS, seed=42)
                 signature.update(list(grams))
-                keep.append(not index.query(signature))
-                if keep[-1]:
-                    index.insert(number, signature)
-                number += 1
-            removed += keep.count(False)
+                like = index.query(signature)
+                keep.append(not like)
+                if like:
+                    pairs["removed"].append(name)
+                    pairs["kept"].append(names[like[0]])
+                else:
+                    index.insert(len(names), signature)
+                names.append(name)
             table = pa.Table.from_batches([batch])
             mask = pa.array(keep)
             for name, some in (("kept", table.filter(mask)), ("dropped", table.filter(pc.invert(mask)))):
@@ -46,7 +50,8 @@ def main(out: Path, files: list[str]) -> None:
                 writers[name].write_table(some)
     for writer in writers.values():
         writer.close()
-    print(json.dumps({"rows": number, "removed": removed}))
+    pq.write_table(pa.table(pairs), out / "pairs.parquet")
+    print(json.dumps({"rows": len(names), "removed": len(pairs["removed"])}))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.classifying.task import IS_TEST, Task, auroc
+from bench.classifying.task import IS_TEST, Task, auroc, label
 
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.booleans()), min_size=2, max_size=30))
@@ -24,7 +24,9 @@ def test_auroc_is_the_share_of_pairs_in_order(rows):
 
 
 def test_nobody_is_judged_on_what_it_learned_from(tmp_path, capsys):
-    rows = [{"id": f"{n:x}", "text": f"text {n}", "path": f"{'tests' if n % 3 else 'src'}/f{n}.py"} for n in range(90)]
+    rows = [
+        {"id": f"{n:x}", "text": f"text {n}", "path": f"p-1.0/{'tests' if n % 3 else 'src'}/f{n}.py"} for n in range(90)
+    ]
     path = tmp_path / "0.parquet"
     pq.write_table(pa.Table.from_pylist(rows), path, row_group_size=20)
     learned: list[str] = []
@@ -34,7 +36,7 @@ def test_nobody_is_judged_on_what_it_learned_from(tmp_path, capsys):
         assert [bool(label) for label in labels] == [int(text.split()[1]) % 3 > 0 for text in texts]
         # Right on what is new, wrong on what was learned: only a judge that leaves that out gives 1.
         known = set(texts)
-        right = {row["text"]: float(bool(IS_TEST.search(row["path"]))) for row in rows}
+        right = {row["text"]: float(label(row["path"])) for row in rows}
         return lambda column: np.array([1 - right[t] if t in known else right.get(t, 0.0) for t in column.to_pylist()])
 
     Task([str(path)], 30, 0).run(fit)

@@ -82,6 +82,36 @@ def test_no_round_is_begun_that_would_not_end_in_time():
     assert [turn["value"] for turn in scores[0].turns] == [35.0, 25.0, 15.0]
 
 
+def test_one_that_takes_long_has_one_turn_and_the_others_go_on():
+    now = 0.0
+
+    def taking(seconds):
+        def turn(left):
+            nonlocal now
+            now += seconds
+            return {"value": seconds}
+
+        return turn
+
+    both = [Contender("ours", "ours", taking(1.0)), Contender("peer", "peer", taking(101.0))]
+    scores = take_turns(both, 3, lambda text: None, clock=lambda: now, long=100.0)
+    assert [len(s.turns) for s in scores] == [3, 1]
+    assert [s.trouble for s in scores] == ["", ""]
+
+
+def test_ratios_are_of_the_same_round():
+    ours = Score("ours", "ours", [{"value": value} for value in (10.0, 100.0, 30.0)])
+    peer = Score("peer", "peer", [{"value": value} for value in (5.0, 10.0, 10.0)])
+    once = Score("once", "peer", [{"value": 2.0}])
+    line = line_of("x", outcome([ours, peer, once]))
+    assert line["ratios"] == {"peer": 3.0, "once": 5.0}
+    assert line["ratio_to_best_peer"] == 3.0, "of 2, 10 and 3"
+    ours.turns = ours.turns[:2]
+    assert line_of("x", outcome([ours, peer, once]))["ratio_to_best_peer"] == 6.0, "of 2 and 10"
+    less = line_of("x", outcome([ours, peer, once], more=False))["ratios"]
+    assert less == {"peer": 0.3, "once": 0.2}
+
+
 def test_one_for_which_no_time_is_left_is_said_and_not_begun():
     log = []
     scores = take_turns(contenders(log), 1, lambda text: None, until=0.5, clock=lambda: 0.0)

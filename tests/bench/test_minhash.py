@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from bench.harness import Failed
-from bench.minhash import contenders, measured, prepared
+from bench.minhash import contenders, measured, prepared, similarity
 
 
 @pytest.fixture
@@ -31,9 +31,22 @@ def test_ours_and_the_limit_account_for_all(given, tmp_path):
     assert all(facts["value"] > 0 and facts["cpu"] > 0 for facts in found.values())
 
 
+def test_similarity_is_of_what_was_removed_to_what_was_kept(given, tmp_path):
+    ours = next(c for c in contenders(given, tmp_path) if c.role == "ours")
+    ours.act(100.0)
+    found = similarity("hornbook", given)
+    assert (found["pairs"], found["median"]) == (13, 1.0)
+    pairs = given.scratch / "pairs" / "daft"
+    pairs.mkdir()
+    pq.write_table(pa.table({"removed": ["d1", "d7"], "kept": ["d0", "d0"]}), pairs / "pairs.parquet")
+    found = similarity("daft", given)
+    assert found["median"] == (1.0 + 5 / 15) / 2, "ten runs of five, five of which hold the number"
+    assert found["at_least"]["0.7"] == 0.5
+
+
 def test_one_that_loses_documents_has_no_result(given):
     command = [sys.executable, "-c", f"print({json.dumps(json.dumps({'rows': 19, 'removed': 1}))})"]
     with pytest.raises(Failed, match="19 of 20"):
-        measured(command, given, "daft", 60.0)
+        measured("daft", command, given, 60.0)
     with pytest.raises(Failed, match="exit code 3"):
-        measured([sys.executable, "-c", "raise SystemExit(3)"], given, None, 60.0)
+        measured("hornbook", [sys.executable, "-c", "raise SystemExit(3)"], given, 60.0)

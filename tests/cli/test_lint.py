@@ -12,6 +12,7 @@ import pytest
 from hornbook.engine.linting.lists import lint_lists
 from hornbook.engine.linting.prompts import MEMORY, PromptChecks
 from hornbook.engine.recipe import check_data
+from hornbook.stages.quality.annotate import Annotate
 from tests.commands import hornbook, write_jsonl
 
 RECIPE = """\
@@ -113,6 +114,31 @@ def test_empty_prompts(tmp_path: Path) -> None:
     rows = [*good(), {"id": "bad", "messages": [{"role": "user", "content": " \n "}]}]
     finding = only(linted(tmp_path, rows), "empty")
     assert (finding["level"], finding["count"], finding["examples"]) == ("error", 1, ["bad"])
+
+
+def test_documents_outside_of_a_sample_are_no_empty_prompts(tmp_path: Path) -> None:
+    """`quality.annotate` asks about a share of the documents; of those that it draws, an empty one is a fault."""
+    recipe = (
+        "name: linted\nseed: 1\nteacher: {use: scripted, rule: story}\nsteps:\n"
+        "  - {use: sources.files, path: [docs.jsonl]}\n  - {use: quality.annotate, share: 0.3}\n"
+    )
+    draw = random.Random(5)
+    rows = [{"id": f"d{n}", "text": prompt(draw)} for n in range(80)]
+    (tmp_path / "docs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    found = linted(tmp_path, good(), recipe=recipe)
+    assert "empty" not in [one["check"] for one in found["findings"]]
+    assert 10 < found["prompts"] < 40
+    done = hornbook("run", "recipe.yaml", "--json", cwd=tmp_path)
+    facts = json.loads(done.stdout.splitlines()[-1])["steps"][-1]["facts"]
+    events = [json.loads(line) for line in done.stderr.splitlines()]
+    first = next(one for one in events if (one["event"], one["step"]) == ("progress", "quality"))
+    assert facts["asked"] == first["total"] == found["prompts"]
+    assert "diversity" not in facts, "scores are meant to be alike"
+    chosen = Annotate(share=0.3, seed=1).chosen([row["id"] for row in rows])
+    rows[chosen.index(True)]["text"] = " "
+    (tmp_path / "docs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    empty = next(one for one in linted(tmp_path, good(), recipe=recipe)["findings"] if one["check"] == "empty")
+    assert (empty["count"], empty["of"]) == (1, found["prompts"])
 
 
 def test_equal_prompts(tmp_path: Path) -> None:
@@ -329,7 +355,7 @@ def test_memory_is_bounded() -> None:
     draw = random.Random(8)
     rows = [prompt(draw, 12) for _ in range(3_000)]
     for _ in range(3):
-        checks.piece(list(rows), [0] * len(rows))
+        checks.piece(list(rows), [0] * len(rows), [True] * len(rows))
     assert len(checks._hashes) == len(checks._tokens) == 9_000
     found = {one.check: one for one in checks.findings(lambda rows: [str(row) for row in rows], lambda rows: {})}
     assert found["duplicates"].count == 6_000

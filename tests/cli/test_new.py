@@ -78,8 +78,8 @@ def test_in_a_checkout_it_meets_the_contract(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert "golden={" in (tmp_path / "tests/stages/quality/test_rhymes.py").read_text(encoding="utf-8")
     done = here(
-        "pytest", "-q", "-p", "no:cacheprovider", "tests/stages/quality/test_rhymes.py", "tests/test_contract.py",
-        "tests/test_floors.py", "-k", "rhymes",
+        "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", "tests/stages/quality/test_rhymes.py",
+        "tests/test_contract.py", "tests/test_floors.py", "-k", "rhymes",
     )  # fmt: skip
     assert done.returncode == 0, done.stdout
     assert here("hornbook", "stages", "--pages", "docs/stages").returncode in (0, 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import importlib
 import os
 import signal
@@ -76,8 +77,11 @@ def main() -> None:
     """The `hornbook` program. Exit codes: 0 done, 1 failed, 2 user's mistake, 3 budget, 130 interrupted."""
     signal.signal(signal.SIGTERM, _stop)
     _tell_blas()
+    gc.set_threshold(50_000, 20, 100)  # libraries make 200,000 objects that stay: 0.1 s of looking for cycles in vain
     sys.path.append(str(Path.cwd()))  # a user's own stages: `use: mypkg.stages.mine`
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    gc.freeze()  # the end need not look for cycles among all that is loaded: 0.3 s
+    sys.exit(code)
 
 
 def _tell_blas() -> None:

@@ -185,6 +185,16 @@ class Across(Stage):
 class Ask(Stage):
     """Generation, annotation, judging: what needs a teacher."""
 
+    varied: ClassVar[bool] = True
+    """Whether replies should differ from each other, and are watched for it; False for scores and verdicts."""
+
+    def chosen(self, ids: Sequence[str]) -> Sequence[bool]:
+        """Which documents are asked about: all, unless the stage draws a sample of them by their ids.
+
+        The others are left alone on purpose; a chosen one that gives no request is a fault.
+        """
+        return [True] * len(ids)
+
     @abc.abstractmethod
     def ask(self, piece: pa.Table, model: str) -> Iterator[Request | None]:
         """Exactly one request a row, in order; None where the row gives none (it fails as `rejected`).

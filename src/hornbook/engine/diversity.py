@@ -58,12 +58,14 @@ class Watching:
         want: how many replies are wanted, None for one to each prompt.
         collapse: when a group is too much alike.
         pause: when the run stops, None for never.
+        on: whether anything is watched at all.
     """
 
     columns: tuple[str, ...] = GROUPS
     want: int | None = None
     collapse: Collapse = field(default_factory=Collapse)
     pause: Pause | None = None
+    on: bool = True
 
     @classmethod
     def of(cls, stage: Stage) -> Watching:
@@ -74,6 +76,7 @@ class Watching:
             getattr(stage, "want", None),
             getattr(stage, "collapse", None) or Collapse(),
             getattr(stage, "pause_when", None),
+            getattr(stage, "varied", True),
         )
 
     def among(self, names: Iterable[str]) -> tuple[str, ...]:
@@ -179,6 +182,8 @@ class Diversity:
 
     def look(self, groups: Groups, text: str) -> None:
         """Hear a reply of use."""
+        if not self.watching.on:
+            return
         self.replies += 1
         for group in groups:
             self._cover(group)

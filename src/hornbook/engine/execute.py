@@ -22,6 +22,7 @@ from hornbook.engine.executors import Executor
 from hornbook.engine.keys import StepKeys
 from hornbook.engine.recipe import Step
 from hornbook.engine.results import answered, end_marks, forget, manifest_of, never_empty, sweep, unreached
+from hornbook.engine.streams import rows_asked
 from hornbook.engine.tasks import Item, Work
 from hornbook.engine.teaching import Teaching, teacher_name
 from hornbook.engine.workspace import Workspace
@@ -144,7 +145,7 @@ class Setting:
             if not scored:
                 facts = self._teaching(step, work, above).ask()
             else:
-                facts = {"model": work.model} | Tally(cached=above.rows()).facts()
+                facts = {"model": work.model} | Tally(cached=rows_asked(stage, above)).facts()
         assert isinstance(stage, (Each, Across, Ask))
         results = self._items(step, work, task, work.folder, "part", parts)
         if isinstance(stage, Across):

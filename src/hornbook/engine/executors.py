@@ -55,6 +55,7 @@ class Pool:
     def __init__(self, workers: int) -> None:
         self.workers = workers
         self._pool: ProcessPoolExecutor | None = None
+        self._threads: ThreadPoolExecutor | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -62,6 +63,8 @@ class Pool:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._threads is not None:
+            self._threads.shutdown()
         if self._pool is None:
             return
         if kind is not None:  # what they do now is lost anyway, and may take minutes
@@ -80,7 +83,7 @@ class Pool:
             yield from Inline().map(task, todo)
             return
         if threads:
-            yield from self._threads(task, todo)
+            yield from self._in_threads(task, todo)
             return
         try:
             yield from self._processes(task, todo)
@@ -103,12 +106,16 @@ class Pool:
 
         yield from _as_ready(submit, todo, 2 * self.workers)
 
-    def _threads(self, task: Callable[[Any], T], todo: list[Any]) -> Iterator[T]:
-        with ThreadPoolExecutor(self.workers) as pool:
-            try:
-                yield from _as_ready(lambda item: pool.submit(task, item), todo, 2 * self.workers)
-            finally:
-                pool.shutdown(wait=False, cancel_futures=True)
+    def _in_threads(self, task: Callable[[Any], T], todo: list[Any]) -> Iterator[T]:
+        if self._threads is None:  # kept: memory that an ended thread has freed is not used by the next one
+            self._threads = ThreadPoolExecutor(self.workers)
+        pool = self._threads
+        try:
+            yield from _as_ready(lambda item: pool.submit(task, item), todo, 2 * self.workers)
+        except BaseException:
+            self._threads = None
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
 def _as_ready(submit: Callable[[Any], Future[T]], todo: list[Any], ahead: int) -> Iterator[T]:

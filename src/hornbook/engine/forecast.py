@@ -15,7 +15,7 @@ from hornbook.engine.experience import Experience
 from hornbook.engine.keys import StepKeys, scorer
 from hornbook.engine.pilot import Interval, Pilot, for_all
 from hornbook.engine.recipe import Step
-from hornbook.engine.streams import stream
+from hornbook.engine.streams import rows_asked, stream
 from hornbook.engine.worst import MAX_TOKENS
 from hornbook.store.artifacts import Above
 from hornbook.store.intents import in_batches
@@ -173,7 +173,7 @@ def survey(step: Step, keys: StepKeys, above: Above, setting: Setting) -> Seen:
         reader.close()
     if not looked:
         return Seen(0, 0, 0, 0.0)
-    total = looked if looked < COUNTED else above.rows()
+    total = looked if looked < COUNTED else rows_asked(score, above)
     return Seen(total, round(journaled * total / looked), round(sent * total / looked), letters / looked)
 
 

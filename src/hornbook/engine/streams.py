@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import islice, repeat
 
 from hornbook.core.asking import Request
+from hornbook.core.documents import ID
 from hornbook.core.stage import Ask
 from hornbook.engine.asking import looking, requests_of
 from hornbook.engine.chains import Chains, chained, follow, rows_of
@@ -18,6 +19,13 @@ from hornbook.store.parts import pieces, schema_of
 
 LOOK = 512
 """Requests looked up together."""
+
+
+def rows_asked(stage: Ask, above: Above) -> int:
+    """How many documents a stage asks about; where it draws no sample, nothing is read for it."""
+    if type(stage).chosen is Ask.chosen:
+        return above.rows()
+    return sum(sum(stage.chosen(piece.column(ID).to_pylist())) for piece in above.documents([ID]))
 
 
 def stream(score: Ask, work: Work, above: Above) -> Iterator[Request]:

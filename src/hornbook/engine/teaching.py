@@ -23,7 +23,7 @@ from hornbook.engine.diversity import Diversity, Watching
 from hornbook.engine.events import Listener, Progress
 from hornbook.engine.keys import scorer
 from hornbook.engine.recipe import Step
-from hornbook.engine.streams import any_left, begun, stream_rows, stream_watched
+from hornbook.engine.streams import any_left, begun, rows_asked, stream_rows, stream_watched
 from hornbook.engine.tasks import TAKEN, Work
 from hornbook.engine.wanting import Row, Rows, Wanted
 from hornbook.store.artifacts import Above
@@ -67,16 +67,18 @@ class Teaching:
 
     def ask(self) -> dict[str, Any]:
         """Ask what the journal does not answer yet; gives facts for the manifest."""
-        score, total = self.score, self.above.rows()
+        score = self.score
+        total = rows_asked(score, self.above)
         reader = Journal(self.work.journal)
         wanted = self._wanted(score, reader)
         tally = Tally(cached=total)
         try:
             if wanted.want is not None or any_left(score, self.work, self._rows(score), reader):
-                tally = self._ask_wanted(score, reader, wanted)
+                tally = self._ask_wanted(score, reader, wanted, total)
             else:
                 wanted.recall()
-            facts = {"model": self.work.model, "batch": self.spec.batch} | tally.facts() | {"diversity": wanted.facts()}
+            facts = {"model": self.work.model, "batch": self.spec.batch} | tally.facts()
+            facts |= {"diversity": wanted.facts()} if score.varied else {}
         finally:
             reader.close()
         if wanted.diversity.stop is not None:
@@ -124,9 +126,9 @@ class Teaching:
         some = next(reader.keys(), None) is not None
         return Wanted(rows, self.above.rows(), Diversity(watching), known, known=some)
 
-    def _ask_wanted(self, score: Ask, reader: Journal, wanted: Wanted) -> Tally:
+    def _ask_wanted(self, score: Ask, reader: Journal, wanted: Wanted, total: int) -> Tally:
         """Ask what is left, online or in batches."""
-        heard = partial(self._heard, wanted.want or self.above.rows(), wanted.diversity.note)
+        heard = partial(self._heard, wanted.want or total, wanted.diversity.note)
         tally = Tally()
         if self.spec.batch:
             tally = run(self._in_batches(score, reader, heard, wanted))

@@ -154,6 +154,21 @@ def _ends_well(out, a, b, classes, every):
 
 
 @kernel
+def _without_lead(out, a, b, classes):
+    """Take the white space at a text's beginning away, which a citation may have left; how many bytes."""
+    lead = a
+    while lead < b:
+        code, size = _decode(out, lead, b)
+        if not classes[code] & SPACE:
+            break
+        lead += size
+    if lead > a:
+        for j in range(lead, b):
+            out[j - lead + a] = out[j]
+    return lead - a
+
+
+@kernel
 def _phrase(out, a, b, phrases, lengths):
     """Bits of the phrases that the line says."""
     said = 0
@@ -247,6 +262,8 @@ def _lines(
                 continue
             if begin > at:
                 out[at] = 10
+            else:
+                k -= _without_lead(out, begin, k, classes)
             starts[n], stops[n], of[n] = begin, k, d
             n += 1
             at = k

@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hornbook.kernels.jit import kernel
+from hornbook.kernels.jit import kernel, part
 from hornbook.kernels.words import Words
 
 ALPHABETIC, NOT_SYMBOL, BEHIND_SPACE, STOPS, PUNCTUATION = 1, 2, 4, 8, 16
@@ -29,11 +29,13 @@ _CLASSES = ("prefix", "suffix", "alpha", "lower", "upper", "icon", "lowerquote",
 _PREFIX, _SUFFIX, _ALPHA, _LOWER, _UPPER, _ICON, _LQUOTE, _UQUOTE, _BEFOREDOT, _STOP = (
     np.uint32(1 << bit) for bit in range(len(_CLASSES))
 )
-_SPACE, _WORD, _LETTER, _SYMBOL, _CATEGORY_P = (np.uint32(1 << bit) for bit in range(10, 15))
+_SPACE, _WORD, _LETTER, _SYMBOL, _CATEGORY_P, _WORN, _INNER, _ASCII = (np.uint32(1 << bit) for bit in range(10, 18))
+_INFIXES = ".+-*^,–—~:<>=/"
 _LONGEST = 12
 _MOST = 6
-_ODD, _MIX = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xFF51AFD7ED558CCD)
-_HALF, _ZERO = np.uint64(32), np.uint64(0)
+_REMEMBERED, _SLOT, _TOKENS = 1 << 14, np.uint64(64 - 14), 3
+_ODD = np.uint64(0x9E3779B97F4A7C15)
+_HALF, _ZERO, _ONE, _NONE = np.uint64(32), np.uint64(0), np.uint64(1), np.uint32(0)
 _SEEN = ((0, 0x323AF), (0xE0000, 0xE01FF))
 
 
@@ -45,7 +47,7 @@ class Rules(NamedTuple):
         keys: uint64 (room,), hashes of special cases, 0 where free; cases: int64 (room,), which.
         cuts: int8 (cases, 12), lengths of the tokens a case is cut into, 0 behind the last.
         worn: int8 (cases, 12), lengths of the tokens that affixes alone would cut it into; 0 where they never cut it.
-        tails: int32 (tails, 13), length and code points of what is a suffix behind a digit.
+        tails: uint64 (512,), hashes of what is a suffix behind a digit (units, currencies), 0 where free.
     """
 
     classes: NDArray[np.uint32]
@@ -53,7 +55,7 @@ class Rules(NamedTuple):
     cases: NDArray[np.int64]
     cuts: NDArray[np.int8]
     worn: NDArray[np.int8]
-    tails: NDArray[np.int32]
+    tails: NDArray[np.uint64]
 
 
 @lru_cache(maxsize=1)
@@ -76,6 +78,10 @@ def rules() -> Rules:
             tails.append(rest[0])
     for first, last in ranges(SYMBOLS):
         classes[first : last + 1] |= _SYMBOL
+    classes[(classes & _ICON) != 0] |= _INNER
+    classes[_codes(_INFIXES)] |= _INNER
+    for first, last in ranges("41-5A 61-7A"):
+        classes[first : last + 1] |= _ASCII
     for first, last in _SEEN:
         for code in range(first, last + 1):
             character = chr(code)
@@ -86,24 +92,34 @@ def rules() -> Rules:
     room = 1 << (2 * len(splits)).bit_length()
     keys, cases = np.zeros(room, np.uint64), np.zeros(room, np.int64)
     cuts, worn = np.zeros((len(splits), _LONGEST), np.int8), np.zeros((len(splits), _LONGEST), np.int8)
-    suffixes = np.zeros((len(tails), 13), np.int32)
-    for at, tail in enumerate(tails):
-        suffixes[at, 0] = len(tail)
-        suffixes[at, 1 : 1 + len(tail)] = [ord(character) for character in tail]
+    suffixes = np.zeros(512, np.uint64)
+    for tail in tails:
+        _placed(suffixes, _key(_codes(tail), 0, len(tail)))
     made = Rules(classes, keys, cases, cuts, worn, suffixes)
     for case, parts in enumerate(splits):
-        codes = np.array([ord(character) for character in "".join(parts)], np.int32)
-        key = _key(codes, 0, codes.size)
-        at = int(key) & (room - 1)
-        while keys[at]:
-            at = (at + 1) & (room - 1)
-        keys[at], cases[at] = key, case
+        codes = _codes("".join(parts))
+        cases[_placed(keys, _key(codes, 0, codes.size))] = case
         cuts[case, : len(parts)] = [len(part) for part in parts]
         ends, heads = np.zeros(64, np.int64), np.zeros(64, np.int64)
-        n = _affixes(codes, 0, codes.size, classes, keys, cases, cuts, suffixes, False, ends, heads)
+        n = _affixes(codes, 0, codes.size, classes, keys, cases, cuts, suffixes, False, True, ends, heads)
         if _is_cut(codes, codes.size, classes, suffixes):
             worn[case, :n] = np.diff(np.concatenate([[0], ends[:n]]))
+            classes[codes[0]] |= _WORN
     return made
+
+
+def _codes(text: str) -> NDArray[np.int32]:
+    return np.array([ord(character) for character in text], np.int32)
+
+
+def _placed(keys: NDArray[np.uint64], key: np.uint64) -> int:
+    """The place in the open table into which the key was put."""
+    mask = keys.size - 1
+    at = int(key) & mask
+    while keys[at] and keys[at] != key:
+        at = (at + 1) & mask
+    keys[at] = key
+    return at
 
 
 def tokens(data: NDArray[np.uint8], offsets: NDArray[np.int64]) -> Words:
@@ -135,49 +151,51 @@ _BASE = np.uint64(BASE)
 
 def text_hash(text: str) -> int:
     """What `tokens` gives as the hash of a token."""
-    codes = np.array([ord(character) for character in text], np.int32)
-    return int(_poly(codes, 0, codes.size))
+    codes = _codes(text)
+    return int(_key(codes, 0, codes.size))
 
 
-@kernel
-def _poly(codes, a, b):
-    state = np.uint64(0)
+@part
+def _mixed(code):
+    mixed = (np.uint64(code) + _ONE) * _ODD
+    return mixed ^ mixed >> _HALF
+
+
+@part
+def _key(codes, a, b, state=_ZERO):
+    """Hash of the characters [a, b); behind others where their hash is given."""
     for i in range(a, b):
-        mixed = (np.uint64(codes[i]) + np.uint64(1)) * _ODD
-        state = state * _BASE + (mixed ^ mixed >> _HALF)
+        state = state * _BASE + _mixed(codes[i])
     return state
 
 
-@kernel
-def _key(codes, a, b):
-    state = np.uint64(1)
-    for i in range(a, b):
-        state = (state ^ np.uint64(codes[i])) * _MIX
-        state ^= state >> _HALF
-    return state
-
-
-@kernel
-def _case(codes, a, b, keys, cases):
-    """Which special case this is, -1 for none."""
-    if b <= a or b - a > _LONGEST:
-        return -1
-    key = _key(codes, a, b)
+@part
+def _place(keys, key):
+    """Place of a key in the open table, -1 where it is not in it."""
     mask = keys.size - 1
     at = np.int64(key & np.uint64(mask))
     while keys[at] != _ZERO:
         if keys[at] == key:
-            return cases[at]
+            return at
         at = (at + 1) & mask
     return -1
 
 
-@kernel
+@part
+def _case(codes, a, b, keys, cases):
+    """Which special case this is, -1 for none."""
+    if b <= a or b - a > _LONGEST:
+        return -1
+    at = _place(keys, _key(codes, a, b))
+    return cases[at] if at >= 0 else -1
+
+
+@part
 def _digit(code):
     return 48 <= code <= 57
 
 
-@kernel
+@part
 def _prefix(codes, a, b, classes):
     code = codes[a]
     if code == 46:
@@ -196,7 +214,7 @@ def _prefix(codes, a, b, classes):
     return 0
 
 
-@kernel
+@part
 def _suffix(codes, a, b, classes, tails):
     """Length of the longest suffix; what stands before `a` is not seen."""
     if b <= a:
@@ -226,22 +244,15 @@ def _suffix(codes, a, b, classes, tails):
         best = 2
     if code == 43 and before >= 0 and _digit(before):
         best = 1
-    if before >= 0 and not _digit(code):
-        for t in range(tails.shape[0]):
-            size = tails[t, 0]
-            if size <= best or tails[t, size] != code or b - a <= size or not _digit(codes[b - size - 1]):
-                continue
-            same = True
-            for k in range(size):
-                if codes[b - size + k] != tails[t, 1 + k]:
-                    same = False
-                    break
-            if same:
-                best = size
+    k = b - 1
+    while k > a and b - k <= _LONGEST and not _digit(codes[k]):
+        k -= 1
+    if b - 1 - k > best and _digit(codes[k]) and _place(tails, _key(codes, k + 1, b)) >= 0:
+        best = b - 1 - k
     return best
 
 
-@kernel
+@part
 def _infix(codes, a, b, i, classes):
     """Length of the infix at i, 0 for none."""
     code = codes[i]
@@ -279,7 +290,7 @@ def _infix(codes, a, b, i, classes):
     return 0
 
 
-@kernel
+@part
 def _number(codes, a, b):
     """Value of the digits [a, b), -1 where there are other characters or more than 3."""
     if b <= a or b - a > 3:
@@ -292,12 +303,12 @@ def _number(codes, a, b):
     return value
 
 
-@kernel
+@part
 def _inner(code):
     return (65 <= code <= 90) or (97 <= code <= 122) or _digit(code) or (0xA1 <= code <= 0xFFFF)
 
 
-@kernel
+@part
 def _host(codes, a, b, classes):
     """Whether [a, b) is a host, a port perhaps and a path perhaps."""
     e, last = a, -1
@@ -372,7 +383,7 @@ def _host(codes, a, b, classes):
     return not (first == 172 and 16 <= second <= 31)
 
 
-@kernel
+@part
 def _url(codes, a, b, classes):
     dots = False
     for i in range(a, b):
@@ -416,11 +427,11 @@ def _is_cut(codes, size, classes, tails):
     return False
 
 
-@kernel
-def _affixes(codes, a, b, classes, keys, cases, cuts, tails, special, ends, tail):
+@part
+def _affixes(codes, a, b, classes, keys, cases, cuts, tails, special, inner, ends, tail):
     """Ends of the tokens of the chunk [a, b), before special cases are put together again; how many.
 
-    `tail` holds the suffixes found until the end."""
+    `inner`: whether any character may be an infix. `tail` holds the suffixes found until the end."""
     n, behind = 0, 0
     case = _case(codes, a, b, keys, cases) if special else -1
     last = -1
@@ -464,13 +475,13 @@ def _affixes(codes, a, b, classes, keys, cases, cuts, tails, special, ends, tail
                 a += cuts[case, k]
                 ends[n] = a
                 n += 1
-        elif _url(codes, a, b, classes):
+        elif inner and _url(codes, a, b, classes):
             ends[n] = b
             n += 1
         else:
-            i, start = a, a
+            i, start = a if inner else b, a
             while i < b:
-                size = _infix(codes, a, b, i, classes)
+                size = _infix(codes, a, b, i, classes) if classes[codes[i]] & _INNER else 0
                 if size == 0:
                     i += 1
                     continue
@@ -491,18 +502,22 @@ def _affixes(codes, a, b, classes, keys, cases, cuts, tails, special, ends, tail
     return n
 
 
-@kernel
+@part
 def _worn(codes, ends, n, i, keys, cases, worn):
     """(case, tokens) of the longest special case that begins with token i and was cut by affixes; (-1, 0) for none."""
     start = ends[i - 1] if i else 0
     found, size = -1, 0
+    key, b = _ZERO, start
     for k in range(i, min(n, i + _MOST)):
         if ends[k] - start > _LONGEST:
             break
-        case = _case(codes, start, ends[k], keys, cases)
-        if case < 0:
+        key = _key(codes, b, ends[k], key)
+        b = ends[k]
+        place = _place(keys, key)
+        if place < 0:
             continue
-        at, same = start, worn[case, 0] != 0
+        case, at = cases[place], start
+        same = worn[case, 0] != 0
         for t in range(k - i + 1):
             at += worn[case, t]
             if not same or worn[case, t] == 0 or at != ends[i + t]:
@@ -513,12 +528,12 @@ def _worn(codes, ends, n, i, keys, cases, worn):
     return found, size
 
 
-@kernel
-def _together(codes, ends, n, keys, cases, cuts, worn, out):
+@part
+def _together(codes, ends, n, classes, keys, cases, cuts, worn, out):
     """Put special cases together again: the longest first, of those as long the first."""
     some = False
     for i in range(n):
-        if _worn(codes, ends, n, i, keys, cases, worn)[0] >= 0:
+        if classes[codes[ends[i - 1] if i else 0]] & _WORN and _worn(codes, ends, n, i, keys, cases, worn)[0] >= 0:
             some = True
             break
     if not some:
@@ -526,7 +541,9 @@ def _together(codes, ends, n, keys, cases, cuts, worn, out):
     taken, chosen = np.zeros(n, np.uint8), np.full(n, -1, np.int64)
     for size in range(_MOST, 0, -1):
         for i in range(n - size + 1):
-            case, length = _worn(codes, ends[: i + size], i + size, i, keys, cases, worn)
+            if not classes[codes[ends[i - 1] if i else 0]] & _WORN:
+                continue
+            case, length = _worn(codes, ends, i + size, i, keys, cases, worn)
             if case < 0 or length != size:
                 continue
             if not taken[i] and not taken[i + size - 1]:
@@ -540,7 +557,6 @@ def _together(codes, ends, n, keys, cases, cuts, worn, out):
             i += 1
             continue
         at, case = ends[i - 1] if i else 0, chosen[i]
-        i += 0
         stop = at
         for k in range(_LONGEST):
             if cuts[case, k] == 0:
@@ -553,82 +569,116 @@ def _together(codes, ends, n, keys, cases, cuts, worn, out):
     return m
 
 
+@part
+def _decode(data, i):
+    lead = np.int64(data[i])
+    if lead < 0x80:
+        return lead, 1
+    size = 2 if lead < 0xE0 else 3 if lead < 0xF0 else 4
+    code = lead & (0xFF >> (size + 1))
+    for k in range(1, size):
+        code = code << 6 | (np.int64(data[i + k]) & 0x3F)
+    return code, size
+
+
+@part
+def _chunk(data, a, b, inner, classes, keys, cases, cuts, worn, tails, codes, places, cut, again, heads):
+    """Code points, their places and the ends of the tokens of the chunk of bytes [a, b); how many tokens."""
+    size, i = 0, a
+    while i < b:
+        places[size] = i
+        codes[size], step = _decode(data, i)
+        size += 1
+        i += step
+    places[size] = b
+    many = _affixes(codes, 0, size, classes, keys, cases, cuts, tails, True, inner, cut, heads)
+    other = _together(codes, cut, many, classes, keys, cases, cuts, worn, again)
+    if other < 0:
+        return many
+    cut[:other] = again[:other]
+    return other
+
+
+@part
+def _flags(codes, a, b, classes):
+    seen, every, plain = _NONE, _CATEGORY_P, False
+    for k in range(a, b):
+        bits = classes[codes[k]]
+        seen |= bits
+        every &= bits
+        plain |= bits & _SYMBOL == _NONE
+    flag = ALPHABETIC if seen & _LETTER else 0
+    flag |= NOT_SYMBOL if plain else 0
+    flag |= STOPS if b - a == 1 and seen & _STOP else 0
+    return flag | (PUNCTUATION if every else 0)
+
+
 @kernel
 def _tokens(
-    data,
-    offsets,
-    classes,
-    keys,
-    cases,
-    cuts,
-    worn,
-    tails,
-    codes,
-    places,
-    cut,
-    again,
-    heads,
-    hashes,
-    starts,
-    ends,
-    chars,
-    flags,
-    counts,
-):
+    data, offsets, classes, keys, cases, cuts, worn, tails,
+    codes, places, cut, again, heads, hashes, starts, ends, chars, flags, counts,
+):  # fmt: skip
+    """A chunk that was cut into few tokens is remembered: by its hash, its tokens' hashes, sizes and flags."""
     n = 0
+    memory = np.zeros((_REMEMBERED, 8), np.uint64)
     for d in range(offsets.size - 1):
         i, end = offsets[d], offsets[d + 1]
-        space = False
         while i < end:
-            size, run, first, plain_letters = 0, 0, -1, True
+            run, first, start, key, held, every, size = 0, 0, -1, _ZERO, _NONE, _ASCII, 0
             while i < end:
-                lead = np.int64(data[i])
-                step = 1 if lead < 0x80 else 2 if lead < 0xE0 else 3 if lead < 0xF0 else 4
-                code = lead
-                if step > 1:
-                    code = lead & (0xFF >> (step + 1))
-                    for k in range(1, step):
-                        code = code << 6 | (np.int64(data[i + k]) & 0x3F)
-                blank = classes[code] & _SPACE
-                if blank:
+                code, step = np.int64(data[i]), 1
+                if code >= 0x80:
+                    code, step = _decode(data, i)
+                bits = classes[code]
+                if bits & _SPACE:
                     if size:
                         break
-                    first = code if run == 0 else first
+                    first = int(code) if run == 0 else first
                     run += 1
                 else:
-                    codes[size], places[size] = code, i
-                    plain_letters &= 97 <= (code | 32) <= 122
+                    start = start if size else i
+                    key = key * _BASE + _mixed(code)
+                    held |= bits
+                    every &= bits
                     size += 1
                 i += step
-            if run > 1 or (run == 1 and first != 32):
-                space = True
             if size == 0:
                 break
-            places[size] = i
-            m = 0
-            if plain_letters and size > 0 and _case(codes, 0, size, keys, cases) < 0:
-                cut[0], m, put = size, 1, -1
-            else:
-                m = _affixes(codes, 0, size, classes, keys, cases, cuts, tails, True, cut, heads)
-                put = _together(codes, cut, m, keys, cases, cuts, worn, again)
-            a = 0
-            for t in range(m if put < 0 else put):
-                b = cut[t] if put < 0 else again[t]
-                seen, every = np.uint32(0), _CATEGORY_P
-                plain = 0
-                for k in range(a, b):
-                    bits = classes[codes[k]]
-                    seen |= bits
-                    every &= bits
-                    plain |= (bits & _SYMBOL) == 0
-                flag = ALPHABETIC if seen & _LETTER else 0
-                flag |= NOT_SYMBOL if plain else 0
-                flag |= BEHIND_SPACE if space else 0
-                flag |= STOPS if b - a == 1 and seen & _STOP else 0
-                flag |= PUNCTUATION if every else 0
-                hashes[n], chars[n], flags[n] = _poly(codes, a, b), b - a, flag
-                starts[n], ends[n] = places[a], places[b]
+            space = BEHIND_SPACE if run > 1 or (run == 1 and first != 32) else 0
+            if every and (size > _LONGEST or _place(keys, key) < 0):
+                hashes[n], chars[n], flags[n] = key, size, ALPHABETIC | NOT_SYMBOL | space
+                starts[n], ends[n] = start, i
                 n += 1
-                a, space = b, False
+                continue
+            known = memory[np.int64(key >> _SLOT)]
+            if known[0] == key:
+                a = start
+                for t in range(np.int64(known[7])):
+                    told = np.int64(known[4 + t])
+                    hashes[n], chars[n], flags[n] = known[1 + t], told >> 8 & 0xFFFF, told & 0xFF | space
+                    starts[n] = a
+                    a += int(told >> 24)
+                    ends[n] = a
+                    n += 1
+                    space = 0
+                continue
+            inner = held & _INNER != _NONE
+            many = _chunk(
+                data, start, i, inner, classes, keys, cases, cuts, worn, tails, codes, places, cut, again, heads
+            )
+            keep = many <= _TOKENS and size < 0x10000
+            if keep:
+                known[0], known[7] = key, many
+            a = 0
+            for t in range(many):
+                b = cut[t]
+                flag = _flags(codes, a, b, classes)
+                hashes[n], chars[n], flags[n] = _key(codes, a, b), b - a, flag | space
+                starts[n], ends[n] = places[a], places[b]
+                if keep:
+                    known[1 + t] = hashes[n]
+                    known[4 + t] = (places[b] - places[a]) << 24 | (b - a) << 8 | flag
+                n += 1
+                a, space = b, 0
         counts[d + 1] = n
     return n

@@ -55,8 +55,27 @@ def runs(
     many = np.maximum(sizes - n + 1, (sizes > 0).astype(np.int64) if short else 0)
     offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(many)])
     out = np.empty(int(offsets[-1]), np.uint64)
-    _shingles(units, starts, n, offsets, out)
+    _shingles(units, starts, _every(units, n), n, offsets, out)
     return out, offsets
+
+
+def _every(units: NDArray[np.uint64], n: int) -> NDArray[np.uint64]:
+    """The polynomial in `_BASE` of each n units in a row, the first one of the highest power: from those of n / 2."""
+    keys, length = units, 1
+    for bit in f"{n:b}"[1:]:
+        keys, length = _joined(keys, keys, length), 2 * length
+        if bit == "1":
+            keys, length = _joined(keys, units, length, 1), length + 1
+    return keys
+
+
+def _joined(left: NDArray[np.uint64], right: NDArray[np.uint64], length: int, more: int = 0) -> NDArray[np.uint64]:
+    """Runs of so many units, each with the run of `more` (or as many) units after it."""
+    power = np.uint64(pow(int(_BASE), more or length, 2**64))
+    after = right[length:]
+    out = np.empty(min(left.size, after.size), np.uint64)
+    _join(left, after, power, out)
+    return out
 
 
 def signatures(
@@ -142,26 +161,26 @@ def similarity(one: Any, two: Any) -> float:
 
 
 @kernel
-def _shingles(words, word_offsets, n, offsets, out):
-    """Rolling: what leaves is known before what stays, so that one multiplication and addition is all one waits for."""
-    power = np.uint64(1)
-    for _ in range(n):
-        power *= _BASE
+def _join(left, right, power, out):
+    for i in range(out.size):
+        out[i] = left[i] * power + right[i]
+
+
+@kernel
+def _shingles(words, word_offsets, keys, n, offsets, out):
     for d in range(offsets.size - 1):
         first, last, k, end = word_offsets[d], word_offsets[d + 1], offsets[d], offsets[d + 1]
-        if k == end:
-            continue
-        key = _ZERO
-        for j in range(first, min(first + n, last)):
-            key = key * _BASE + words[j]
-        out[k] = key
-        for i in range(k + 1, end):
-            j = first + i - k
-            key = key * _BASE + (words[j + n - 1] - words[j - 1] * power)
-            out[i] = key
-        for i in range(k, end):
-            key = (out[i] ^ out[i] >> _SHIFT) * _MIX1
-            out[i] = key ^ key >> _SHIFT
+        if k < end and last - first < n:
+            key = _ZERO
+            for j in range(first, last):
+                key = key * _BASE + words[j]
+            out[k] = key
+        else:
+            for i in range(end - k):
+                out[k + i] = keys[first + i]
+    for i in range(out.size):
+        key = (out[i] ^ out[i] >> _SHIFT) * _MIX1
+        out[i] = key ^ key >> _SHIFT
 
 
 @lru_cache(maxsize=8)

@@ -71,16 +71,14 @@ def build(texts: Skeletons, at: NDArray[np.int64], size: int, most: int = 0) -> 
         most: windows that more texts than this have in common are left out, where what these texts share there is
             shorter than a passage (96 bytes); 0 leaves none out.
     """
-    hashes = np.empty(at.size, np.uint64)
+    hashes, which = np.empty(at.size, np.uint64), np.empty(at.size, np.int32)
     _hashes(texts.data, at, size, hashes)
-    order = np.argsort(hashes, kind="stable")
-    hashes = hashes[order]
-    fresh = np.ones(at.size, np.bool_)
-    fresh[1:] = hashes[1:] != hashes[:-1]
-    first = np.flatnonzero(fresh)
-    distinct = hashes[first]
-    text = (np.searchsorted(texts.starts, at, side="right") - 1)[order]
-    owners, place = np.append(first, at.size).astype(np.int64), at[order]
+    distinct = np.empty(at.size, np.uint64)
+    distinct = distinct[: _number(hashes, *_room(at.size), which, distinct)]
+    order, owners = np.empty(at.size, np.int64), np.zeros(distinct.size + 1, np.int64)
+    _gather(which, owners, order)
+    text = np.repeat(np.arange(texts.starts.size), np.diff(np.searchsorted(at, texts.starts), append=at.size))[order]
+    place = at[order]
     if most:
         stock = np.zeros(distinct.size, np.bool_)
         _stock(texts.data, texts.starts, texts.ends, owners, text, place, most, stock)
@@ -89,8 +87,7 @@ def build(texts: Skeletons, at: NDArray[np.int64], size: int, most: int = 0) -> 
         distinct, text, place = distinct[~stock], text[keep], place[keep]
         owners = np.append(0, np.cumsum(many[~stock])).astype(np.int64)
     log = max(10, int(distinct.size).bit_length() - 3)
-    bits, room = np.zeros(1 << log, np.uint64), max(16, 1 << (3 * int(distinct.size) // 2).bit_length())
-    keys, numbers = np.zeros(room, np.uint64), np.zeros(room, np.int32)
+    bits, (keys, numbers) = np.zeros(1 << log, np.uint64), _room(distinct.size)
     _fill(distinct, np.uint64(64 - log), bits, keys, numbers)
     return Index(
         size,
@@ -102,6 +99,12 @@ def build(texts: Skeletons, at: NDArray[np.int64], size: int, most: int = 0) -> 
         text.astype(np.int32),
         (place - texts.starts[text]).astype(np.int32),
     )
+
+
+def _room(many: int) -> tuple[NDArray[np.uint64], NDArray[np.int32]]:
+    """An empty open table for so many keys, a third to two thirds full, and the numbers beside them."""
+    places = max(16, 1 << (3 * many // 2).bit_length())
+    return np.zeros(places, np.uint64), np.zeros(places, np.int32)
 
 
 def find(
@@ -174,6 +177,35 @@ def _hashes(data, at, size, out):
             key = _word(data, at[a], 8) * _K0 + _word(data, at[a] + 8, 4) * _K1
         key ^= key >> _HALF
         out[a] = key if key != _ZERO else _ONE
+
+
+@kernel
+def _number(hashes, keys, numbers, which, distinct):
+    """Number hashes in the order in which they first come; returns how many there are."""
+    mask, many = np.int64(keys.size - 1), 0
+    for i in range(hashes.size):
+        key = hashes[i]
+        at = np.int64(key >> _PLACE) & mask
+        while keys[at] != _ZERO and keys[at] != key:
+            at = (at + 1) & mask
+        if keys[at] == _ZERO:
+            keys[at], numbers[at], distinct[many] = key, many, key
+            many += 1
+        which[i] = numbers[at]
+    return many
+
+
+@kernel
+def _gather(which, owners, order):
+    """The places of each number, in order, one number after the other; number k has owners[k] to owners[k + 1]."""
+    for i in range(which.size):
+        owners[which[i] + 1] += 1
+    for k in range(1, owners.size):
+        owners[k] += owners[k - 1]
+    at = owners[:-1].copy()
+    for i in range(which.size):
+        order[at[which[i]]] = i
+        at[which[i]] += 1
 
 
 @kernel

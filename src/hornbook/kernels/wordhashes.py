@@ -1,4 +1,4 @@
-# ruff: noqa: ANN001, ANN202, C901, PLR0912, PLR0915 (kernels are typed by what they are given)
+# ruff: noqa: ANN001, ANN202 (kernels are typed by what they are given)
 """Hashes of words alone, at several times the speed of `hornbook.kernels.words`, and equal to its.
 
 Runs of letters and digits that are all ASCII are found 64 bytes at a time and hashed from one or a few words of
@@ -11,21 +11,21 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from hornbook.kernels.jit import kernel
+from hornbook.kernels.jit import inlined, kernel
 from hornbook.kernels.words import words
 
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 _MIX1, _MIX2 = np.uint64(0xFF51AFD7ED558CCD), np.uint64(0xC4CEB9FE1A85EC53)
 _HALF, _SHIFT, _ZERO, _ONE, _ALL = np.uint64(32), np.uint64(33), np.uint64(0), np.uint64(1), ~np.uint64(0)
-_EIGHT, _BITS = np.uint64(8), np.uint64(64)
-_ONES, _TOPS = np.uint64(0x0101010101010101), np.uint64(0x8080808080808080)
-_LOW7 = np.uint64(0x7F7F7F7F7F7F7F7F)
+_SIX, _EIGHT, _LAST, _BITS = np.uint64(6), np.uint64(8), np.uint64(63), np.uint64(64)
+_TOPS, _LOW7 = np.uint64(0x8080808080808080), np.uint64(0x7F7F7F7F7F7F7F7F)
 _FROM_A, _FROM_Z = np.uint64((0x80 - 0x41) * 0x0101010101010101), np.uint64((0x80 - 0x5B) * 0x0101010101010101)
-_GATHER, _TOP_BYTE, _TWO = np.uint64(0x0102040810204080), np.uint64(56), np.uint64(2)
+_TWO = np.uint64(2)
 SLACK = 64
 """Bytes after the last one that may be read, and must be there."""
 
@@ -38,21 +38,22 @@ def hashes(data: NDArray[np.uint8], offsets: NDArray[np.int64]) -> tuple[NDArray
         offsets: int64 (documents + 1,).
     """
     first, size = int(offsets[0]), int(offsets[-1] - offsets[0])
-    padded = np.zeros((size // 64 + 2) * 64 + SLACK, np.uint8)
+    padded = np.zeros((size // 64 + 1) * 64 + SLACK, np.uint8)
     padded[:size] = data[first : first + size]
     eights: Any = np.ndarray((padded.size - 7,), np.uint64, padded, strides=(1,))
-    inside = np.empty(padded.size, np.uint8)
-    many = _classes(padded, inside)
-    bits = np.empty(padded.size // 64 + 1, np.uint64)
-    _pack(inside.view(np.uint64), bits)
-    out, counts = np.empty(size // 2 + offsets.size + 1, np.uint64), np.zeros(offsets.size, np.int64)
-    odd_at, odd_from, odd_to = (np.empty(min(many, size // 2 + offsets.size) + 1, np.int64) for _ in range(3))
-    odd = np.zeros(offsets.size, np.int64)
-    n = _scan(eights, bits, offsets - first, many > 0, out, counts, odd, odd_at, odd_from, odd_to)
+    starts, ends = (np.empty(size // 2 + offsets.size + 1, np.uint64) for _ in range(2))
+    counts = np.zeros(offsets.size, np.int64)
+    wide = _runs(padded, (offsets - first).astype(np.uint64), starts, ends, counts)
+    out = np.empty(int(counts[-1]), np.uint64)
+    if not wide:
+        _hash(eights, starts, ends, out)
+        return out, counts
+    odd, at = np.zeros(offsets.size, np.int64), np.empty(out.size, np.int64)
+    n = _hash_narrow(eights, starts, ends, out, counts, odd, at)
     runs = int(odd[-1])
     if runs == 0:
         return out[:n], counts
-    return _merged(padded, out, counts, odd, odd_at[:runs], odd_from[:runs], odd_to[:runs])
+    return _merged(padded, out, counts, odd, at[:runs], starts[:runs].view(np.int64), ends[:runs].view(np.int64))
 
 
 def _merged(
@@ -89,32 +90,68 @@ def _zeros_below(typingctx: Any, value: Any) -> Any:
     return types.uint64(types.uint64), code
 
 
-@kernel
-def _classes(data, inside):
-    """inside: 1 for ASCII letters, digits and every byte that is not ASCII. Returns how many of the latter."""
-    many = 0
-    for i in range(data.size):
-        c = data[i]
-        letter = np.uint8((c | np.uint8(32)) - np.uint8(97)) < np.uint8(26)
-        digit = np.uint8(c - np.uint8(48)) < np.uint8(10)
-        wide = c > np.uint8(127)
-        inside[i] = np.uint8(letter | digit | wide)
-        many += np.int64(wide)
-    return many
+@intrinsic
+def _ones(typingctx: Any, value: Any) -> Any:
+    """How many one bits a uint64 has."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.ctpop(args[0])
+
+    return types.uint64(types.uint64), code
+
+
+@intrinsic
+def _classes(typingctx: Any, data: Any, at: Any) -> Any:
+    """Of the 64 bytes from a place on, the first one in the lowest bit: (letters, digits, bytes that are not ASCII; the
+    latter alone). LLVM makes of it whatever vectors the processor has."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        vector = ir.VectorType(ir.IntType(8), 64)
+
+        def all_of(value: int) -> Any:
+            return ir.Constant(vector, [value] * 64)
+
+        array = context.make_array(signature.args[0])(context, builder, args[0])
+        place = builder.bitcast(builder.gep(array.data, [args[1]]), vector.as_pointer())
+        byte = builder.load(place, align=1)
+        letter = builder.icmp_unsigned("<", builder.sub(builder.or_(byte, all_of(32)), all_of(97)), all_of(26))
+        digit = builder.icmp_unsigned("<", builder.sub(byte, all_of(48)), all_of(10))
+        wide = builder.icmp_unsigned(">", byte, all_of(127))
+        inside = builder.or_(builder.or_(letter, digit), wide)
+        bits = [builder.bitcast(found, ir.IntType(64)) for found in (inside, wide)]
+        return context.make_tuple(builder, signature.return_type, bits)
+
+    return types.UniTuple(types.uint64, 2)(data, types.intp), code  # type: ignore[no-untyped-call]
 
 
 @kernel
-def _pack(eights, bits):
-    """64 bytes that are 0 or 1 to 64 bits, the first byte lowest."""
-    for k in range(bits.size - 1):
-        word = _ZERO
-        for j in range(8):
-            word |= (eights[8 * k + j] * _GATHER >> _TOP_BYTE) << np.uint64(8 * j)
-        bits[k] = word
-    bits[bits.size - 1] = _ZERO
+def _runs(data, offsets, starts, ends, counts):
+    """Where the runs of letters, digits and bytes that are not ASCII begin and end; none reaches over the end of a
+    document. Returns whether there are bytes that are not ASCII."""
+    blocks = data.size // 64 - 1
+    borders = np.zeros(blocks, np.uint64)
+    for d in range(offsets.size):
+        borders[offsets[d] >> _SIX] |= _ONE << (offsets[d] & _LAST)
+    before, any_wide, begun, ended = _ZERO, _ZERO, 0, 0
+    for k in range(blocks):
+        inside, wide = _classes(data, 64 * k)  # type: ignore[call-arg, var-annotated]
+        any_wide |= wide
+        left = inside << _ONE | before
+        before = inside >> _LAST
+        first, last = inside & (~left | borders[k]), left & (~inside | borders[k])
+        more, less = np.int64(_ones(first)), np.int64(_ones(last))
+        for j in range(max(more, less)):
+            starts[begun + j] = np.uint64(64 * k) + _zeros_below(first)
+            ends[ended + j] = np.uint64(64 * k) + _zeros_below(last)
+            first &= first - _ONE
+            last &= last - _ONE
+        begun += more
+        ended += less
+    counts[:] = np.searchsorted(starts[:begun], offsets)
+    return any_wide != _ZERO
 
 
-@kernel
+@inlined
 def _lower(x):
     """Eight ASCII bytes with A-Z made lower case."""
     low = x & _LOW7
@@ -122,64 +159,47 @@ def _lower(x):
     return x | upper >> _TWO
 
 
+@inlined
+def _hash_of(eights, start, end):
+    """(hash of a run that is ASCII, all its bytes together)."""
+    length = end - start
+    seen, state, at = _ZERO, _ZERO, start
+    while length > _EIGHT:
+        x = eights[at]
+        seen |= x
+        state = (state ^ _lower(x)) * _ODD
+        state ^= state >> _HALF
+        at += _EIGHT
+        length -= _EIGHT
+    x = eights[at] & _ALL >> (_BITS - _EIGHT * length)
+    state = (state ^ _lower(x)) * _ODD
+    state = (state ^ state >> _SHIFT) * _MIX1
+    state = (state ^ state >> _SHIFT) * _MIX2
+    return state ^ state >> _SHIFT, seen | x
+
+
 @kernel
-def _scan(eights, bits, offsets, wide, out, counts, odds, odd_at, odd_from, odd_to):
-    """Hashes of the runs that are ASCII; the others by their place. Returns how many words of the first kind."""
-    n, odd = 0, 0
-    for d in range(offsets.size - 1):
-        i, end = offsets[d], offsets[d + 1]
-        while i < end:
-            word = bits[i >> 6] >> np.uint64(i & 63)
-            if word == _ZERO:
-                i = (i | 63) + 1
-                continue
-            i += np.int64(_zeros_below(word))
-            if i >= end:
-                break
-            start = i
-            word = ~(bits[i >> 6] >> np.uint64(i & 63))
-            length = np.int64(_zeros_below(word))
-            room = 64 - (i & 63)
-            if length >= room:
-                i += room
-                while i < end:
-                    word = ~bits[i >> 6]
-                    if word != _ZERO:
-                        i += np.int64(_zeros_below(word))
-                        break
-                    i += 64
+def _hash(eights, starts, ends, out):
+    """Hashes of the runs, all ASCII."""
+    for k in range(out.size):
+        out[k] = _hash_of(eights, starts[k], ends[k])[0]
+
+
+@kernel
+def _hash_narrow(eights, starts, ends, out, counts, odd, at):
+    """Hashes of the runs that are ASCII; the others are left, with their place. Returns how many of the first kind."""
+    n, left, k = 0, 0, 0
+    for d in range(1, counts.size):
+        while k < counts[d]:
+            start, end = starts[k], ends[k]
+            k += 1
+            out[n], seen = _hash_of(eights, start, end)
+            if seen & _TOPS == _ZERO:
+                n += 1
             else:
-                i += length
-            i = min(i, end)
-            length = i - start
-            x = eights[start]
-            if length <= 8:
-                x &= _ALL >> np.uint64(64 - 8 * length)
-                if wide and x & _TOPS != _ZERO:
-                    odd_at[odd], odd_from[odd], odd_to[odd] = n, start, i
-                    odd += 1
-                    continue
-                state = _lower(x)
-            else:
-                seen, state, at = _ZERO, _ZERO, start
-                while i - at > 8:
-                    x = eights[at]
-                    seen |= x
-                    state = (state ^ _lower(x)) * _ODD
-                    state ^= state >> _HALF
-                    at += 8
-                x = eights[at] & _ALL >> np.uint64(64 - 8 * (i - at))
-                if wide and (seen | x) & _TOPS != _ZERO:
-                    odd_at[odd], odd_from[odd], odd_to[odd] = n, start, i
-                    odd += 1
-                    continue
-                state ^= _lower(x)
-            state *= _ODD
-            state = (state ^ state >> _SHIFT) * _MIX1
-            state = (state ^ state >> _SHIFT) * _MIX2
-            out[n] = state ^ state >> _SHIFT
-            n += 1
-        counts[d + 1], odds[d + 1] = n, odd
+                at[left], starts[left], ends[left] = n, start, end
+                left += 1
+        counts[d], odd[d] = n, left
     return n
 
 
@@ -192,16 +212,18 @@ def _gather(data, start, ends, text):
 
 @kernel
 def _weave(out, counts, at, odd, more, more_offsets, whole, total):
-    n = 0
+    n, k = 0, 0
     for d in range(counts.size - 1):
-        run, last = odd[d], odd[d + 1]
-        for k in range(counts[d], counts[d + 1] + 1):
-            while run < last and at[run] == k:
-                for m in range(more_offsets[run], more_offsets[run + 1]):
-                    whole[n] = more[m]
-                    n += 1
-                run += 1
-            if k < counts[d + 1]:
+        for run in range(odd[d], odd[d + 1]):
+            while k < at[run]:
                 whole[n] = out[k]
                 n += 1
+                k += 1
+            for m in range(more_offsets[run], more_offsets[run + 1]):
+                whole[n] = more[m]
+                n += 1
+        while k < counts[d + 1]:
+            whole[n] = out[k]
+            n += 1
+            k += 1
         total[d + 1] = n

@@ -132,7 +132,7 @@ def pieces(path: Path, columns: Sequence[str] | None = None) -> Iterator[pa.Tabl
         have = file.schema_arrow.names
         wanted = None if columns is None else [name for name in columns if name in have]
         for group in range(file.num_row_groups):
-            yield file.read_row_group(group, columns=wanted)
+            yield file.read_row_group(group, columns=wanted, use_threads=False)
 
 
 def schema_of(path: Path) -> pa.Schema:

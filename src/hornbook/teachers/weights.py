@@ -160,21 +160,28 @@ def locate(name: str, cache: Path) -> Place:
         if name == entry.name:
             folder = models / f"{entry.name}-{entry.sha256[:16]}"
             return Place(folder / entry.file, entry.repo, entry.revision, entry.file, entry)
-    if not name.startswith("hf:") and Path(name).expanduser().is_file():
-        return Place(Path(name).expanduser())
+    if not name.startswith("hf:") and _file(name).is_file():
+        return Place(_file(name))
     plain = name.removeprefix("hf:").replace(":", "/", 1) if name.startswith("hf:") else name
     parts = plain.split("/")
     if plain.lower().endswith(".gguf"):
         if len(parts) >= 3 and all(part and part[0] not in ".~" and "\\" not in part for part in parts):
             file = "/".join(parts[2:])
             return Place(models / "hub" / Path(*parts), "/".join(parts[:2]), "main", file)
-        return Place(Path(name).expanduser())
+        return Place(_file(name))
     close = nearest(name, [entry.name for entry in CATALOGUE])
     raise UserError(
         f"unknown local model {name!r}",
         where="teacher.model",
         fix=f"did you mean {close}?" if close else _choices(),
     )
+
+
+def _file(name: str) -> Path:
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:  # `~somebody` whom this machine does not know
+        return Path(name)
 
 
 def name_with_digest(name: str, cache: Path) -> str | None:

@@ -122,15 +122,60 @@ def test_phi1_takes_thirteen_words(tmp_path: Path, compat: str, words: int, take
     assert bool(outcome(Ladder(against=[against], compat=compat), documents([told]))[1]) == taken
 
 
-def test_gpt3_takes_n_from_the_lengths_and_forgets_what_is_common(tmp_path: Path) -> None:
-    short = items_file(tmp_path, [{"text": " ".join(LONG.split()[:9])}], "short")
-    long = items_file(tmp_path, [{"text": LONG}], "long")
-    nine = " ".join(LONG.split()[:9])
-    assert outcome(Ladder(against=[short], compat="gpt3"), documents([nine + " more"]))[1], "9-grams"
-    assert not outcome(Ladder(against=[long], compat="gpt3"), documents([nine + " more"]))[1], "13-grams"
-    many = documents([f"{nine} {at}" for at in range(11)])
-    assert outcome(Ladder(against=[short], compat="gpt3"), many)[1] == {}
-    assert len(outcome(Ladder(against=[short], compat="gpt3", common=11), many)[1]) == 11
+def padded(hits: int) -> str:
+    """Text with an item of fourteen words every thousand characters."""
+    return "".join(f"{(STORIES[at % 3] * 9)[:1000]} {THIRTEEN} " for at in range(hits)) + (STORIES[3] * 9)[:1000]
+
+
+THIRTEEN = " ".join(LONG.split()[:13])
+
+
+def test_gpt3_cuts_hits_out_with_two_hundred_characters_around(tmp_path: Path) -> None:
+    stage = Ladder(against=[items_file(tmp_path, [{"text": LONG}])], compat="gpt3")
+    text = padded(1)
+    [row] = mark(stage, documents([text])).to_pylist()
+    first, last = text.index(THIRTEEN), text.index(THIRTEEN) + len(THIRTEEN)
+    assert row["text"] == f"{text[: first - 200]}\n\n{text[last + 200 :]}"
+    assert (row["decontaminate.pieces"], row["decontaminate.left"]) == (2, len(row["text"]))
+    assert row["decontaminate.item"] == "items:1"
+    twelve = " ".join(LONG.split()[:12])
+    told = documents([twelve + " more", *STORIES])
+    assert mark(stage, told).column("text").to_pylist() == told.column("text").to_pylist(), (
+        "12 words in a row are no hit"
+    )
+    short = text[first - 399 : last + 399]
+    assert outcome(stage, documents([short]))[1]["d0"][0] == "nothing_left", "pieces of 199 characters do not stay"
+
+
+def test_gpt3_takes_documents_of_more_than_ten_pieces(tmp_path: Path) -> None:
+    stage = Ladder(against=[items_file(tmp_path, [{"text": LONG}])], compat="gpt3")
+    kept, gone = outcome(stage, documents([padded(9), padded(10)]))
+    assert (kept, gone["d1"][0]) == (["d0"], "contaminated")
+    assert gone["d1"][1].startswith("decontaminate.pieces = 11 > 10; items:1")
+
+
+def test_gpt3_ignores_what_more_than_ten_documents_hold(tmp_path: Path) -> None:
+    against = [items_file(tmp_path, [{"text": LONG}])]
+    told = documents([f"{THIRTEEN} {at}" for at in range(11)])
+    assert outcome(Ladder(against=against, compat="gpt3"), told)[1] == {}
+    assert len(outcome(Ladder(against=against, compat="gpt3", common=11), told)[1]) == 11
+    assert len(outcome(Ladder(against=against, compat="gpt3"), told.slice(1))[1]) == 10
+
+
+def test_gpt3_reports_without_cutting(tmp_path: Path) -> None:
+    stage = Ladder(against=[items_file(tmp_path, [{"text": LONG}])], compat="gpt3", action="report")
+    table = mark(stage, documents([padded(10)]))
+    assert table.column("text").to_pylist() == [padded(10)]
+    assert table.column("decontaminate.pieces").to_pylist() == [11]
+
+
+def test_llama3_takes_the_share_of_words_in_runs_of_eight(tmp_path: Path) -> None:
+    words = LONG.split()
+    against = [items_file(tmp_path, [{"text": LONG}])]
+    told = [" ".join(some) for some in (words[:7], words[:8], [*words[:8], "x", *words[9:]], words)]
+    ratios = mark(Ladder(against=against, compat="llama3"), documents(told)).column("decontaminate.ratio").to_pylist()
+    assert ratios == [None, 8 / 20, 19 / 20, 1.0]
+    assert list(outcome(Ladder(against=against, compat="llama3"), documents(told))[1]) == ["d2", "d3"]
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from tests.kernels import plain
 from tests.stages.driving import documents, mark, outcome
 
 EXAMPLE = Example(
-    knobs={"min_words": 2, "cut": True, "max_share": 0.9}, golden={"1": "5992ccc3dd6a97aef3d3a32c690b9c78"}
+    knobs={"min_words": 2, "cut": True, "max_share": 0.9}, golden={"2": "7d99dee184066f3fc8c22690f623d11d"}
 )
 LINES = [
     "All rights reserved by us.\n",
@@ -67,6 +67,9 @@ def test_marked_alone_the_text_stays():
     assert marks["dedup.lines_repeated"].to_pylist() == [0, 1]
     kept, gone = outcome(Lines(max_share=0.5), documents(texts))
     assert (kept, set(gone)) == (["d0"], {"d1"})
+    assert gone["d1"][1].endswith("> 0.5; d0"), "the evidence names where the line stands"
+    both = mark(Lines(keep_first=False), documents(texts))
+    assert both["dedup.lines_of"].to_pylist() == ["d1", "d0"]
 
 
 def test_the_same_line_twice_in_one_document_is_no_matter_of_others():

@@ -83,3 +83,10 @@ def test_hostile_texts_are_marked_in_both_ways() -> None:
     table = documents([*HOSTILE.values(), "x" * 10_000_000, "a.\n" * 300_000, ". " * 500_000])
     for stage in (C4(text="cut"), C4(text="cut", compat="datatrove")):
         assert mark(stage, table).num_rows == table.num_rows
+
+
+def test_a_citation_at_the_beginning_leaves_no_space_before_the_text() -> None:
+    text = "[1] Holt and O'Brien wrote this.\n[2] It is so here too, they say."
+    for stage in (C4(text="cut"), C4(text="cut", compat="datatrove")):
+        cut = mark(stage, documents([text])).column("text").to_pylist()
+        assert cut == ["Holt and O'Brien wrote this.\n It is so here too, they say."]

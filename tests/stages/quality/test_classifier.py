@@ -69,7 +69,7 @@ def corpus(many: int = 160, every: int = 1, noise: float = 0.0) -> list[dict]:
 
 HOSTILE_ROWS = [{"id": f"h-{name}", "text": text, "origin": "h", "known": 0.0} for name, text in HOSTILE.items()]
 EXAMPLE = Example(
-    knobs={"proxy": "known", "seed": 17, "good": 2.5},
+    knobs={"method": "linear", "proxy": "known", "seed": 17, "good": 2.5},
     rows=[*corpus(60), *HOSTILE_ROWS],
     golden={"1": "89ffefbbbf22695745d44f8b8aa668f2"},
 )
@@ -106,6 +106,12 @@ def test_learns_what_a_teacher_says_and_says_how_well(method, tmp_path):
     assert said[-1] > said[0] + 1
     kept = [entry["kept"] for entry in held["thresholds"]]
     assert kept == sorted(kept, reverse=True)
+    low, high = held["auroc_interval"]
+    assert low <= held["auroc"] <= high
+    assert held["at_good"]["min"] == 2.5
+    assert held["at_good"]["precision"] > held["good"] / held["documents"], "better than keeping everything"
+    assert facts["in_words"][0].startswith(f"AUROC {held['auroc']:.2f}")
+    assert len(facts["in_words"]) == 4
 
 
 @pytest.mark.parametrize("method", ["forest", "linear", "ngrams"])
@@ -119,6 +125,9 @@ def test_labels_drawn_by_chance_teach_nothing(method, tmp_path):
     facts = facts_of(rows, tmp_path, method=method)
     assert abs(facts["held_out"]["auroc"] - 0.5) < 4 * facts["held_out"]["auroc_standard_error"]
     assert facts["teacher"] == {"documents": 0}
+    low, _ = facts["held_out"]["auroc_interval"]
+    assert ("no better than chance" in facts["in_words"][0]) == (low <= 0.5)
+    assert "cannot be told" in " ".join(facts["in_words"])
 
 
 @pytest.mark.parametrize("method", ["forest", "linear", "ngrams"])
@@ -195,10 +204,10 @@ def server():
 
 
 def test_a_servers_vectors(server, tmp_path):
-    facts = facts_of(corpus(150), tmp_path, embedding=f"{server}#counts")
+    facts = facts_of(corpus(150), tmp_path, method="linear", embedding=f"{server}#counts")
     assert facts["held_out"]["auroc"] > 0.9
     with pytest.raises(HornbookError, match="came back"):
-        mark(Classifier(embedding=f"{server}#broken"), table_from(corpus(150)))
+        mark(Classifier(method="linear", embedding=f"{server}#broken"), table_from(corpus(150)))
 
 
 def test_an_unknown_embedding_is_refused():

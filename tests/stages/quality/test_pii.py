@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from hornbook.stages.quality.pii import Pii
 from tests.contract import Example
 from tests.corpus import HOSTILE, STORIES
 from tests.stages.driving import documents, mark, outcome
+from tests.stages.quality.planted import FOUND, measured
 
 EXAMPLE = Example(knobs={"max_mails": 0}, golden={"1": "87ad79146c10621a2339897f17ba83f8"})
 KEY = "-----BEGIN RSA PRIVATE KEY-----\nMIIEowIBAAKCAQEA\nabc+/=\n-----END RSA PRIVATE KEY-----"
@@ -33,6 +36,29 @@ def test_stories_hold_none_and_no_text_changes() -> None:
     assert marked.column("text").equals(table.column("text"))
     for kind in ("mails", "ips", "phones", "keys"):
         assert marked.column(f"quality.{kind}").to_pylist() == [0] * len(STORIES)
+
+
+def test_recall_and_precision_of_what_is_planted() -> None:
+    """Floors, below the figures of docs/stages/quality.pii.md: national numbers are missed, versions of four parts are
+    taken for addresses."""
+    chinese, arabic = "请把这个写在信里 然后寄给我们的朋友 🦊", "اكتب هذا في الرسالة ثم أرسلها إلى صديقنا"
+    texts = [*STORIES, chinese, arabic] * 60
+    seen = measured(texts)
+    floors = {"mail": (0.99, 0.99), "ip": (0.99, 0.75), "phone": (0.8, 0.99), "key": (0.99, 0.99)}
+    for kind, (recall, precision) in floors.items():
+        assert (kind, seen[kind][0] >= recall, seen[kind][1] >= precision) == (kind, True, True)
+    assert set(seen) == set(FOUND)
+
+
+def test_unended_keys_take_linear_time() -> None:
+    """Ten times the text may take thirty times as long, not a hundred times."""
+    times = []
+    for many in (3_000, 30_000):
+        table = documents(["-----BEGIN PRIVATE KEY-----\nMIIE\n" * many])
+        began = time.process_time()
+        assert mark(Pii(), table).column("quality.keys").to_pylist() == [many]
+        times.append(time.process_time() - began)
+    assert times[1] < 30 * max(times[0], 0.02)
 
 
 def test_only_what_is_asked_for_leaves() -> None:

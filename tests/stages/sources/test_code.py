@@ -19,7 +19,7 @@ import pytest
 
 from hornbook.stages.sources import _archives, _licences, _trees
 from hornbook.stages.sources.code import Code
-from hornbook.store.reading import File
+from hornbook.store.reading import File, streams
 from tests.contract import Example
 from tests.stages.sources.reading import read, reasons
 
@@ -173,7 +173,7 @@ def test_archives_that_break_keep_what_came_before(tmp_path):
 def test_bombs_are_drops(tmp_path, monkeypatch):
     import zstandard
 
-    monkeypatch.setattr(_archives, "_FREE", 20 * 2**20)
+    monkeypatch.setattr(streams, "FREE", 20 * 2**20)
     bomb = tar({"a/good.py": b"x = 1\n", "a/zeros.txt": b"\0" * 40_000_000, "a/after.py": b"y\n"})
     for name, data in {"a.tar.gz": gzip.compress(bomb), "a.tar.zst": zstandard.compress(bomb)}.items():
         good, drops = stored(tmp_path, name, data)

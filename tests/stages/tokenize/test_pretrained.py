@@ -135,13 +135,21 @@ def test_the_reference_alone_gives_the_same(tmp_path, vocab, monkeypatch):
         assert (tmp_path / "with" / file).read_bytes() == (tmp_path / "without" / file).read_bytes()
 
 
-def test_it_is_loaded_anew_now_and_then(monkeypatch):
-    monkeypatch.setattr(_encoding, "_RENEWED", 100)
-    encoder = Encoder(small())
-    first = encoder._fast
-    found = [encoder.encode(["in the then " * 5, END])[0].tolist() for _ in range(4)]
-    assert found[0] == found[1] == found[2] == found[3]
-    assert encoder._fast is not first
+def test_memory_ends_though_new_words_do_not():
+    """A million words that were never met before: what the fast library remembers of them has a bound."""
+    script = (
+        "import random, resource, sys; from hornbook.stages.tokenize._encoding import Encoder\n"
+        "from tests.stages.tokenize.test_pretrained import small\n"
+        "encoder, draw, seen = Encoder(small()), random.Random(1), []\n"
+        "for _ in range(40):\n"
+        "    encoder.encode([' '.join(''.join(draw.choices('etainoshr', k=9)) for _ in range(25000))])\n"
+        "    seen.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)\n"
+        "print(seen[-1] - seen[7])\n"
+    )
+    given = {name: value for name, value in os.environ.items() if name != "FASTOKENS_BPE_THREADS"}
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, env=given | {"PYTHONPATH": str(ROOT)}, check=True, capture_output=True, text=True)
+    assert float(done.stdout) < 30, "MB more after 200,000 words"
 
 
 def test_a_fast_library_that_differs_is_not_used(monkeypatch):
@@ -205,12 +213,12 @@ def test_pieces_and_threads_change_nothing(tmp_path, vocab):
     script = (
         "import sys; from pathlib import Path; from tests.corpus import rows; from tests.stages.above import Above\n"
         "from hornbook.stages.tokenize import _splits; from hornbook.stages.tokenize.pretrained import Pretrained\n"
-        "_splits._STEP = int(sys.argv[3])\n"
+        "_splits._STEP, _splits._THREADS = int(sys.argv[3]), int(sys.argv[5])\n"
         "Above(rows(6), int(sys.argv[2])).run(Pretrained(tokenizer=sys.argv[4], val_share=0.1), Path(sys.argv[1]))\n"
     )
     for name, size, step, threads in (("a", 1, 1 << 21, "1"), ("b", 1000, 100, "3"), ("c", 7, 5000, "2")):
-        given = os.environ | {"FASTOKENS_BPE_THREADS": threads, "RAYON_NUM_THREADS": threads, "PYTHONPATH": str(ROOT)}
-        command = [sys.executable, "-c", script, str(tmp_path / name), str(size), str(step), vocab]
+        given = os.environ | {"RAYON_NUM_THREADS": threads, "PYTHONPATH": str(ROOT)}
+        command = [sys.executable, "-c", script, str(tmp_path / name), str(size), str(step), vocab, threads]
         subprocess.run(command, env=given, check=True)
     for file in ("train.bin", "val.bin", "train.offsets.bin", "tokens.json", "sources.parquet"):
         assert len({(tmp_path / name / file).read_bytes() for name in "abc"}) == 1

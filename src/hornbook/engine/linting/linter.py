@@ -25,6 +25,7 @@ from hornbook.engine.linting.prompts import BYTES_A_TOKEN, Hits, PromptChecks, u
 from hornbook.engine.mistakes import checked
 from hornbook.engine.recipe import Recipe, Step, ancestors
 from hornbook.engine.run import above_of, sole, step_keys
+from hornbook.engine.streams import rows_asked
 from hornbook.store.artifacts import Above, artifact_at
 from hornbook.store.manifest import MANIFEST
 from hornbook.store.parts import pieces, schema_of
@@ -131,7 +132,8 @@ class _Step:
     def __init__(self, step: Step, above: Above, recipe: Recipe, against: Sequence[str], context: int) -> None:
         assert isinstance(step.stage, Ask)
         assert step.teacher is not None
-        self.step, self.stage, self.above, self.total = step, step.stage, above, above.rows()
+        self.step, self.stage, self.above = step, step.stage, above
+        self.total = rows_asked(step.stage, above)
         self.reply = int(getattr(step.stage, "max_tokens", None) or step.teacher.max_tokens or LONGEST_REPLY)
         self.context = context or (step.teacher.context if step.teacher.kind() == "local" else 0)
         self.against = list(dict.fromkeys(against))
@@ -146,7 +148,7 @@ class _Step:
             prompts, frames = self._prompts(piece)
             if matcher is not None:
                 _leaked(matcher, prompts, checks.rows, leaks)
-            checks.piece(prompts, frames)
+            checks.piece(prompts, frames, self._chosen(piece))
             for name in (name for name in columns if name in piece.column_names):
                 for value in piece.column(name).unique().to_pylist():
                     if isinstance(value, str) and len(values) < MOST_VALUES:
@@ -189,6 +191,11 @@ class _Step:
             if frame in self._frames or len(self._frames) < MOST_VALUES:
                 self._frames[frame] += 1
         return prompts, frames
+
+    def _chosen(self, piece: pa.Table) -> Sequence[bool]:
+        """The rows that the stage asks about."""
+        named = ID in piece.column_names
+        return self.stage.chosen(piece.column(ID).to_pylist() if named else [""] * piece.num_rows)
 
     def _matcher(self) -> Each | None:
         if not self.against:

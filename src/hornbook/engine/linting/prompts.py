@@ -85,14 +85,14 @@ class PromptChecks:
 
     Args:
         step: the step's name.
-        total: how many rows there are.
+        total: how many prompts there are.
         context: longest prompt and reply together in tokens, 0 where unknown.
         reply: tokens of the longest reply.
     """
 
     def __init__(self, step: str, total: int, context: int, reply: int) -> None:
         self.step, self.total, self.context, self.reply = step, total, context, reply
-        self.rows = 0
+        self.rows = self.asked = 0
         self.empty, self.missing, self.doubtful = Hits(), Hits(), Hits()
         self.slots = {name: Hits() for name in SLOTS}
         self.beginnings = SpaceSaving(512)
@@ -102,16 +102,19 @@ class PromptChecks:
         self._pairs: list[tuple[int, int]] = []
         self._near = 0
 
-    def piece(self, prompts: list[str | None], frames: list[int]) -> None:
+    def piece(self, prompts: list[str | None], frames: list[int], chosen: Sequence[bool]) -> None:
         """Look at a piece.
 
         Args:
             prompts: what the teacher is to read, without a system message; None where a row gives no request.
             frames: bytes of each row's system message.
+            chosen: rows that the stage means to ask about; of the others none is expected.
         """
         first = self.rows
         self.rows += len(prompts)
-        self.empty.add([first + at for at, text in enumerate(prompts) if text is None or not text.strip()])
+        self.asked += sum(chosen)
+        given = [text is not None and bool(text.strip()) for text in prompts]
+        self.empty.add([first + at for at, mine in enumerate(chosen) if mine and not given[at]])
         column = pa.array([text or "" for text in prompts], pa.large_string())
         self._patterns(column, first)
         self._beginnings(column)
@@ -191,7 +194,7 @@ class PromptChecks:
             ids = names(hits.rows)
             said = [f" “{hits.said[row]}”" if row in hits.said else "" for row in hits.rows]
             shown = [name + more for name, more in zip(ids, said, strict=True)]
-            return Finding(level, self.step, check, what, hits.count, self.rows, tuple(shown), fix)
+            return Finding(level, self.step, check, what, hits.count, self.asked, tuple(shown), fix)
 
         plain: list[tuple[Level, str, str, Hits, str]] = [
             ("error", "empty", "empty prompts", self.empty, "see the step above; they would be dropped as `rejected`"),
@@ -214,7 +217,7 @@ class PromptChecks:
         order = np.argsort(hashes, kind="stable")
         again = order[1:][hashes[order][1:] == hashes[order][:-1]]
         hits = Hits(int(again.size), np.sort(again)[:EXAMPLES].tolist())
-        level: Level = "error" if again.size > 0.01 * max(1, self.rows) else "warning"
+        level: Level = "error" if again.size > 0.01 * max(1, self.asked) else "warning"
         fix = "equal prompts are one request and get one reply: draw more widely, or ask for fewer"
         return level, "duplicates", "prompts equal to an earlier one", hits, fix
 
@@ -265,10 +268,10 @@ class PromptChecks:
         """Prompts that begin alike, over more words than an instruction's first sentence has."""
         for top in self.beginnings.top(1):
             least = top.count - top.error
-            if least >= BEGIN_FEW and least > BEGIN_SHARE * self.rows:
+            if least >= BEGIN_FEW and least > BEGIN_SHARE * self.asked:
                 what = f"prompts that begin with the same {BEGINNING} words"
                 fix = "begin with what differs, and put what is always said into `system:`; replies copy beginnings"
-                yield Finding("warning", self.step, "beginnings", what, least, self.rows, (top.item[:120],), fix)
+                yield Finding("warning", self.step, "beginnings", what, least, self.asked, (top.item[:120],), fix)
 
 
 def _like(alike: float, _: int) -> str:

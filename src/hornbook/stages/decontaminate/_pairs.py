@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 from typing import TypeVar
 
 import numpy as np
@@ -43,10 +44,17 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a document holds: pairs, best first, and the seeds it holds of any text (seed → part of a whole copy)."""
+    """What a document holds.
+
+    Args:
+        pairs: best first.
+        seeds: the seeds or n-grams it holds of any text → part of a whole copy.
+        places: n-gram → where in the document, as character ranges; for a rule that cuts them out.
+    """
 
     pairs: list[Pair]
     seeds: dict[int, bool]
+    places: dict[int, str] = field(default_factory=dict)
 
 
 def read_items(against: Sequence[str]) -> list[Item]:
@@ -59,14 +67,16 @@ def read_items(against: Sequence[str]) -> list[Item]:
 
 
 def cached(load: Callable[..., Loaded]) -> Callable[..., Loaded]:
-    """Keep what `load(against, …)` gives in the process, while the files stay as they are."""
+    """Keep what `load(against, …)` gives in the process, for all its threads, while the files stay as they are."""
+    one_at_a_time = Lock()
 
     @lru_cache(maxsize=4)
     def keep(stamps: tuple[tuple[File, int], ...], against: tuple[str, ...], *rest: object) -> Loaded:
         return load(against, *rest)
 
     def get(against: Sequence[str], *rest: object) -> Loaded:
-        return keep(tuple((file, _changed(file)) for file in expand(against)), tuple(against), *rest)
+        with one_at_a_time:
+            return keep(tuple((file, _changed(file)) for file in expand(against)), tuple(against), *rest)
 
     return get
 
@@ -90,13 +100,14 @@ def shown(raw: NDArray[np.uint8], ranges: Sequence[tuple[int, int]]) -> tuple[st
     if not ranges:
         return "", ""
     most = sorted(ranges, key=lambda r: (r[0] - r[1], r))[:SPANS]
-    begins = np.flatnonzero((raw & 0xC0) != 0x80)
-    said = []
-    for first, last in sorted(most):
-        a, b = np.searchsorted(begins, [first, last])
-        said.append(f"{a}-{b}")
     first, last = most[0]
-    return " ".join(said), raw[first:last].tobytes().decode(errors="ignore")[:SHOWN]
+    return in_characters(raw, sorted(most)), raw[first:last].tobytes().decode(errors="ignore")[:SHOWN]
+
+
+def in_characters(raw: NDArray[np.uint8], ranges: Sequence[tuple[int, int]]) -> str:
+    """Byte ranges of a document as character ranges `120-340 380-500`."""
+    begins = np.flatnonzero((raw & 0xC0) != 0x80)
+    return " ".join("{}-{}".format(*np.searchsorted(begins, span)) for span in ranges)
 
 
 def places(groups: NDArray[np.int64]) -> NDArray[np.int64]:

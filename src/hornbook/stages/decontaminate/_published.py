@@ -1,4 +1,4 @@
-"""Published rules: Cosmopedia's to the letter, and those of phi-1, GPT-3 and Llama 2 as their papers give them."""
+"""Published rules: Cosmopedia's to the letter, and those of phi-1, GPT-3, Llama 2 and 3 as their papers give them."""
 
 from __future__ import annotations
 
@@ -18,12 +18,10 @@ from hornbook.kernels.letters import KIND_AT, OTHER, PASSED, RUN, SPACE
 from hornbook.kernels.ngrams import Index, build, find
 from hornbook.kernels.words import Words, texts, words
 from hornbook.stages.decontaminate._items import Item
-from hornbook.stages.decontaminate._pairs import Found, Pair, cached, column, joined, read_items, shown
+from hornbook.stages.decontaminate._pairs import Found, Pair, cached, column, in_characters, joined, read_items, shown
 
 _BLOCK = 5
 _KEPT = 16
-_SHORTEST, _LONGEST = 8, 13
-"""Words of GPT-3's n-grams: the 5th percentile of a benchmark's lengths, within these (arXiv 2005.14165, C)."""
 _MISSES = 4
 """Words that may differ within a span of Llama 2's (arXiv 2307.09288, A.6)."""
 
@@ -35,15 +33,12 @@ class Cosmopedia:
     Args:
         items: the item of each text of at least n words.
         texts: their words joined by spaces.
-        ngrams: n-gram → number of the last text that has it.
-        words: the same n-grams as hashes, to find the documents that may hold one.
+        ngrams: all of theirs.
     """
 
-    n: int
     items: list[Item]
     texts: list[str]
-    ngrams: dict[tuple[str, ...], int]
-    words: Index
+    ngrams: Index
 
 
 def tokens(text: str) -> list[str]:
@@ -55,17 +50,13 @@ def tokens(text: str) -> list[str]:
 def _load_cosmopedia(against: tuple[str, ...], n: int) -> Cosmopedia:
     items: list[Item] = []
     joints: list[str] = []
-    ngrams: dict[tuple[str, ...], int] = {}
     for item in read_items(against):
         for part in item.parts:
             found = tokens(part)
             if len(found) >= n:
-                for at in range(len(found) - n + 1):
-                    ngrams[tuple(found[at : at + n])] = len(joints)
                 items.append(item)
                 joints.append(" ".join(found))
-    own = words(*texts(column(joints)), rule())
-    return Cosmopedia(n, items, joints, ngrams, _all(own, n))
+    return Cosmopedia(items, joints, _all(words(*texts(column(joints)), rule()), n))
 
 
 load_cosmopedia = cached(_load_cosmopedia)
@@ -127,19 +118,32 @@ def cosmopedia(piece: pa.Array, bench: Cosmopedia) -> dict[int, Found]:
     """The script's decisions: the first n-gram of a document that a benchmark has, in the order of the document, says
     which text it is compared with (the script takes the first in the order of a set, which changes from run to run)."""
     data, offsets = texts(piece)
-    maybe = set(np.unique(find(words(data, offsets, rule()), bench.words)[0]).tolist())
+    maybe = set(np.unique(find(words(data, offsets, rule()), bench.ngrams)[0]).tolist())
     maybe |= set(np.flatnonzero(pc.match_substring_regex(piece, strange()).to_numpy(zero_copy_only=False)).tolist())
-    out = {}
+    out: dict[int, Found] = {}
     for row in sorted(maybe):
         found = tokens(piece[row].as_py())
-        grams = (tuple(found[at : at + bench.n]) for at in range(len(found) - bench.n + 1))
-        hit = next((bench.ngrams[gram] for gram in grams if gram in bench.ngrams), None)
+        joint = " ".join(found)
+        _, position, number = find(words(*texts(column([joint])), rule()), bench.ngrams)
+        owners = (_last(bench, found, at, ngram) for at, ngram in zip(position.tolist(), number.tolist(), strict=True))
+        hit = next((owner for owner in owners if owner is not None), None)
         if hit is not None:
-            parts = _matching(" ".join(found), bench.texts[hit])
+            parts = _matching(joint, bench.texts[hit])
             match = " ".join("".join(parts).split())
             longest = max(parts, key=len, default="")
             out[row] = Found([Pair(hit, len(match) / len(bench.texts[hit]), "aligned", "", longest[:300])], {})
     return out
+
+
+def _last(bench: Cosmopedia, found: list[str], at: int, ngram: int) -> int | None:
+    """The last text that has the n-gram which begins at a word; None where only what it is hashed from is the same."""
+    index = bench.ngrams
+    wanted = " ".join(found[at : at + index.n])
+    for place in range(int(index.owners[ngram + 1]) - 1, int(index.owners[ngram]) - 1, -1):
+        text, inside = int(index.texts[place]), int(index.positions[place])
+        if " ".join(bench.texts[text].split(" ")[inside : inside + index.n]) == wanted:
+            return text
+    return None
 
 
 def _matching(text: str, against: str) -> list[str]:
@@ -150,37 +154,25 @@ def _matching(text: str, against: str) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Overlaps:
-    """Benchmark texts whose n-grams are looked for, n by benchmark.
+    """Benchmark texts whose n-grams are looked for.
 
     Args:
         items: the item of each text.
         words: their words.
-        indexes: one for each n, of the texts looked for with it.
-        spans: whether n-grams are the beginnings of longer spans (Llama 2) or count alone.
+        ngrams: of the texts.
+        compat: whose rule; for `llama` n-grams are the beginnings of longer spans, for `gpt3` their places are kept.
     """
 
     items: list[Item]
     words: Words
-    indexes: list[Index]
-    spans: bool
+    ngrams: Index
+    compat: str
 
 
 def _load_overlaps(against: tuple[str, ...], compat: str, n: int) -> Overlaps:
     parts = [(part, item) for item in read_items(against) for part in item.parts]
     found = words(*texts(column([part for part, _ in parts])))
-    sizes = np.diff(found.offsets)
-    sought = np.full(sizes.size, n, np.int64)
-    if compat == "gpt3" and not n:
-        names = np.array([item.benchmark for _, item in parts])
-        for name in np.unique(names):
-            own = names == name
-            sought[own] = np.clip(int(np.percentile(sizes[own], 5)), _SHORTEST, _LONGEST)
-    indexes = []
-    for each in np.unique(sought).tolist():
-        text = np.repeat(np.arange(sizes.size), sizes)
-        inside = np.arange(text.size) - found.offsets[text]
-        indexes.append(build(found, each, (sought[text] == each) & (inside + each <= sizes[text])))
-    return Overlaps([item for _, item in parts], found, indexes, compat == "llama")
+    return Overlaps([item for _, item in parts], found, _all(found, n), compat)
 
 
 load_overlaps = cached(_load_overlaps)
@@ -189,26 +181,28 @@ load_overlaps = cached(_load_overlaps)
 def overlaps(piece: pa.Array, bench: Overlaps) -> dict[int, Found]:
     """Which documents share n-grams, or spans, with which texts; the ratio is the share of the text's words in them."""
     data, offsets = texts(piece)
-    found = words(data, offsets)
+    found, index = words(data, offsets), bench.ngrams
     covered: dict[tuple[int, int], set[int]] = {}
     spans: dict[tuple[int, int], list[tuple[int, int]]] = {}
     seeds: dict[tuple[int, int], set[int]] = {}
-    base = 0
-    for index in bench.indexes:
-        for document, position, number in zip(*(part.tolist() for part in find(found, index)), strict=True):
-            for place in range(int(index.owners[number]), int(index.owners[number + 1])):
-                text, inside = int(index.texts[place]), int(index.positions[place])
-                size = _span(found, bench.words, document, position, text, inside, index.n) if bench.spans else index.n
-                if size > index.n or not bench.spans:
-                    pair = (document, text)
-                    covered.setdefault(pair, set()).update(range(inside, inside + size))
-                    spans.setdefault(pair, []).append((position, position + size))
-                    seeds.setdefault(pair, set()).add(base + number)
-        base += index.owners.size
-    return _found(data, offsets, found, bench, covered, spans, seeds)
+    places: dict[int, dict[int, set[int]]] = {}
+    for document, position, number in zip(*(part.tolist() for part in find(found, index)), strict=True):
+        if bench.compat == "gpt3":
+            places.setdefault(document, {}).setdefault(number, set()).add(position)
+        for place in range(int(index.owners[number]), int(index.owners[number + 1])):
+            text, inside = int(index.texts[place]), int(index.positions[place])
+            size = index.n
+            if bench.compat == "llama":
+                size = _span(found, bench.words, document, position, text, inside)
+            if size > index.n or bench.compat != "llama":
+                pair = (document, text)
+                covered.setdefault(pair, set()).update(range(inside, inside + size))
+                spans.setdefault(pair, []).append((position, position + size))
+                seeds.setdefault(pair, set()).add(number)
+    return _found(data, offsets, found, bench, covered, spans, seeds, places)
 
 
-def _span(found: Words, own: Words, document: int, position: int, text: int, inside: int, n: int) -> int:
+def _span(found: Words, own: Words, document: int, position: int, text: int, inside: int) -> int:
     """Words of the span that begins with a shared n-gram: four may differ, none of the first n, not the last."""
     a, b = int(found.offsets[document]) + position, int(own.offsets[text]) + inside
     most = min(int(found.offsets[document + 1]) - a, int(own.offsets[text + 1]) - b)
@@ -226,6 +220,7 @@ def _found(
     covered: dict[tuple[int, int], set[int]],
     spans: dict[tuple[int, int], list[tuple[int, int]]],
     seeds: dict[tuple[int, int], set[int]],
+    places: dict[int, dict[int, set[int]]],
 ) -> dict[int, Found]:
     sizes = np.diff(bench.words.offsets)
     ranked: dict[int, list[tuple[float, int]]] = {}
@@ -233,12 +228,19 @@ def _found(
         ranked.setdefault(document, []).append((-len(which) / int(sizes[text]), text))
     out = {}
     for document, pairs in sorted(ranked.items()):
-        first = int(offsets[document])
-        raw, low = data[first : int(offsets[document + 1])], int(found.offsets[document])
+        first, low = int(offsets[document]), int(found.offsets[document])
+        raw, begins, ends = (
+            data[first : int(offsets[document + 1])],
+            found.starts[low:] - first,
+            found.ends[low:] - first,
+        )
         kept = []
         for ratio, text in sorted(pairs)[:_KEPT]:
-            runs = joined(spans[document, text], 0)
-            ranges = [(int(found.starts[low + a]) - first, int(found.ends[low + b - 1]) - first) for a, b in runs]
+            ranges = [(int(begins[a]), int(ends[b - 1])) for a, b in joined(spans[document, text], 0)]
             kept.append(Pair(text, -ratio, "ngrams", *shown(raw, ranges), sorted(seeds[document, text])))
-        out[document] = Found(kept, {seed: False for _, text in pairs for seed in seeds[document, text]})
+        where = {}
+        for number, at in places.get(document, {}).items():
+            ranges = [(int(begins[a]), int(ends[a + bench.ngrams.n - 1])) for a in sorted(at)]
+            where[number] = in_characters(raw, ranges)
+        out[document] = Found(kept, {seed: False for _, text in pairs for seed in seeds[document, text]}, where)
     return out

@@ -19,11 +19,13 @@ if TYPE_CHECKING:
 
 _COSMOPEDIA = "Cosmopedia, huggingface/cosmopedia 1c0d3e1, decontamination/decontaminate.py"
 _GPT3 = "GPT-3, arXiv 2005.14165, appendix C"
-Compat = Literal["none", "cosmopedia", "phi1", "gpt3", "llama"]
-_N: dict[str, int] = {"none": 10, "cosmopedia": 10, "phi1": 13, "gpt3": 0, "llama": 10}
-_RATIO: dict[str, float] = {"none": 0.5, "cosmopedia": 0.5, "phi1": 0.0, "gpt3": 0.0, "llama": 0.8}
+Compat = Literal["none", "cosmopedia", "phi1", "gpt3", "llama", "llama3"]
+_N: dict[str, int] = {"none": 10, "cosmopedia": 10, "phi1": 13, "gpt3": 13, "llama": 10, "llama3": 8}
+_RATIO: dict[str, float] = {"none": 0.5, "cosmopedia": 0.5, "phi1": 0.0, "gpt3": 0.0, "llama": 0.8, "llama3": 0.8}
 _ABOVE = ("cosmopedia", "phi1", "gpt3")
 """Rules that drop what is above their limit; the others what reaches it."""
+_PIECES = 10
+"""A document that GPT-3's rule cuts into more leaves."""
 _ROWS = pa.schema(
     [
         ("partition", pa.int64()),
@@ -38,7 +40,8 @@ _ROWS = pa.schema(
         ("seeds", pa.list_(pa.int64())),
     ]
 )
-_FACTS = pa.schema([field for field in _ROWS if field.name not in ("partition", "whole")])
+_FACTS = pa.schema([*(field for field in _ROWS if field.name not in ("partition", "whole")), ("stock", pa.bool_())])
+"""A match of a document (`text` set), or a seed it holds: stock, or for GPT-3's rule to be cut out at `spans`."""
 
 
 class Ladder(Across):
@@ -49,23 +52,26 @@ class Ladder(Across):
     `decontaminate.rung` (string: `whole`, `aligned`; `ngrams` for published rules), `decontaminate.spans` (string,
     where in the document, as ranges of characters), `decontaminate.span` (string, the longest of them),
     `decontaminate.evidence` (string, item and spans), `decontaminate.source` (string, the subset the document is from).
+    With `compat: gpt3` also `decontaminate.pieces` (int64, into how many the document falls when hits are cut out),
+    `decontaminate.left` (int64, characters of them that stay), and `text` is what stays.
     With `neighbours` also `decontaminate.neighbour` (string, item) and `decontaminate.likeness` (float64, cosine).
     """
 
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     reads: ClassVar[tuple[str, ...] | None] = None
+    in_threads: ClassVar[bool] = True
 
     against: list[InputPath] = knob(
         help="files, folders, globs or hf:// names of items that must not be in the data; [] checks nothing",
         unit="paths",
     )
     compat: Compat = knob(
-        "none", help="a published rule in place of the ladder: cosmopedia, phi1, gpt3 or llama (of Llama 2)"
+        "none", help="a published rule in place of the ladder: cosmopedia, phi1, gpt3, llama (of Llama 2) or llama3"
     )
     n: int | None = knob(
         None,
-        help="words under which an item counts only whole (10); with compat, words of an n-gram (10; phi1 13; gpt3 8 "
-        "to 13 by benchmark; llama 10)",
+        help="words under which an item counts only whole (10); with compat, words of an n-gram (10; phi1 and gpt3 13; "
+        "llama3 8)",
         unit="words",
         source=_COSMOPEDIA,
         ge=3,
@@ -90,7 +96,8 @@ class Ladder(Across):
     )
     min_ratio: float | None = knob(
         None,
-        help="smallest share of an item whose presence drops the document (0.5; phi1 and gpt3 any; llama 0.8)",
+        help="smallest share of an item whose presence drops the document (0.5; phi1 any; llama and llama3 0.8; gpt3 "
+        "counts pieces instead)",
         unit="share of the item",
         source=_COSMOPEDIA,
         threshold=True,
@@ -118,7 +125,10 @@ class Ladder(Across):
         rows: list[dict[str, Any]] = []
         for at, found in self._found(piece.column(TEXT)).items():
             home = row + at
-            rows += [{"partition": seed, "row": home, "seed": seed, "whole": w} for seed, w in found.seeds.items()]
+            rows += [
+                {"partition": seed, "row": home, "seed": seed, "whole": whole, "spans": found.places.get(seed)}
+                for seed, whole in found.seeds.items()
+            ]
             rows += [
                 {"partition": home, "row": home, "text": p.text, "ratio": p.ratio, "rung": p.rung}
                 | {"spans": p.spans, "span": p.span, "seeds": p.seeds}
@@ -127,16 +137,19 @@ class Ladder(Across):
         return pa.Table.from_pylist(rows, _ROWS)
 
     def reduce(self, rows: pa.Table, total: int) -> pa.Table:
-        """Stock seeds of each document, and its matches as they were."""
+        """Stock seeds of each document, seeds to be cut out of it, and its matches as they were."""
+        matches = rows.filter(rows.column("text").is_valid())
         seeded = rows.filter(rows.column("text").is_null())
-        seed = seeded.column("seed").to_numpy()
-        if seed.size == 0 or self.compat not in ("none", "gpt3"):
-            return rows.filter(rows.column("text").is_valid()).select(_FACTS.names)
-        outside = ~seeded.column("whole").to_numpy(zero_copy_only=False)
-        _, which = np.unique(seed, return_inverse=True)
-        stock = np.bincount(which, weights=outside)[which] > self.common
-        kept = [seeded.filter(pa.array(stock)), rows.filter(rows.column("text").is_valid())]
-        return pa.concat_tables(kept).select(_FACTS.names)
+        if self.compat not in ("none", "gpt3"):
+            seeded = seeded.slice(0, 0)
+        outside = ~seeded.column("whole").to_numpy(zero_copy_only=False).astype(bool)
+        _, which = np.unique(seeded.column("seed").to_numpy(), return_inverse=True)
+        stock = pa.array(np.bincount(which, weights=outside)[which] > self.common)
+        seeded = seeded.append_column("stock", stock)
+        if self.compat == "none":
+            seeded = seeded.filter(stock)
+        matches = matches.append_column("stock", pa.nulls(matches.num_rows, pa.bool_()))
+        return pa.concat_tables([seeded, matches]).select(_FACTS.names)
 
     def apply(self, piece: pa.Table, row: int, facts: pa.Table) -> pa.Table:
         best = self._best(facts, row) if "text" in facts.column_names else {}
@@ -155,6 +168,10 @@ class Ladder(Across):
             f"decontaminate.{name}": pa.array(values, pa.float64() if name == "ratio" else pa.string())
             for name, values in marks.items()
         }
+        if self.compat == "gpt3":
+            from hornbook.stages.decontaminate._cutting import marks_of
+
+            columns |= marks_of(piece, row, facts, cut_text=self.action == "drop")
         return pa.table(columns | self._near(piece))
 
     def drops(self) -> dict[str, Rule]:
@@ -163,7 +180,13 @@ class Ladder(Across):
         op: Literal[">", ">="] = ">" if self.compat in _ABOVE and self.min_ratio is None else ">="
         if self.compat == "cosmopedia":
             op = ">"
-        rules = {"contaminated": Rule("decontaminate.ratio", op, self._limit(), evidence="decontaminate.evidence")}
+        proof = "decontaminate.evidence"
+        rules = {"contaminated": Rule("decontaminate.ratio", op, self._limit(), evidence=proof)}
+        if self.compat == "gpt3":
+            rules = {
+                "contaminated": Rule("decontaminate.pieces", ">", _PIECES, evidence=proof),
+                "nothing_left": Rule("decontaminate.left", "==", 0, evidence=proof),
+            }
         if self.neighbours:
             rules["neighbour"] = Rule(
                 "decontaminate.likeness", ">=", self.min_likeness, evidence="decontaminate.neighbour"
@@ -171,24 +194,24 @@ class Ladder(Across):
         return rules
 
     def measure(self, marks: pa.Table) -> dict[str, Any]:
-        """source → item → whole percent of the ratio → documents."""
+        """source → benchmark → item → thousandths of the ratio → documents."""
         sums: dict[str, Any] = {}
         names = [f"decontaminate.{name}" for name in ("source", "benchmark", "item", "ratio")]
         some = marks.select(names).filter(marks.column("decontaminate.ratio").is_valid())
         for source, benchmark, item, ratio in zip(*(column.to_pylist() for column in some.columns), strict=True):
-            percent = str(int(np.ceil(ratio * 100 - 1e-9) if self.compat in _ABOVE else np.floor(ratio * 100 + 1e-9)))
+            part = str(int(np.ceil(ratio * 1000 - 1e-9) if self.compat in _ABOVE else np.floor(ratio * 1000 + 1e-9)))
             counts = sums.setdefault(source, {}).setdefault(benchmark, {}).setdefault(item, {})
-            counts[percent] = counts.get(percent, 0) + 1
+            counts[part] = counts.get(part, 0) + 1
         return {"found": sums} if sums else {}
 
     def facts(self, sums: Mapping[str, Any]) -> dict[str, Any]:
         """The table of Cosmopedia's article: contaminated documents of each subset, and of how many items."""
-        limit = round(self._limit() * 100)
+        limit = round(self._limit() * 1000)
         table: dict[str, dict[str, dict[str, int]]] = {}
         least = limit + 1 if self.compat in _ABOVE else limit
         for source, benchmarks in sorted(sums.get("found", {}).items()):
             for benchmark, items in sorted(benchmarks.items()):
-                many = [sum(n for percent, n in counts.items() if int(percent) >= least) for counts in items.values()]
+                many = [sum(n for part, n in counts.items() if int(part) >= least) for counts in items.values()]
                 if any(many):
                     cell = {"documents": sum(many), "items": sum(n > 0 for n in many)}
                     table.setdefault(source, {})[benchmark] = cell
@@ -235,9 +258,9 @@ class Ladder(Across):
         stock: dict[int, set[int]] = {}
         matches: dict[int, list[dict[str, Any]]] = {}
         for fact in facts.to_pylist():
-            if fact["text"] is None:
+            if fact["stock"]:
                 stock.setdefault(fact["row"] - row, set()).add(fact["seed"])
-            else:
+            elif fact["text"] is not None:
                 matches.setdefault(fact["row"] - row, []).append(fact)
         out = {}
         for at, several in matches.items():

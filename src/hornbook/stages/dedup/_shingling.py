@@ -16,6 +16,8 @@ from hornbook.core.errors import UserError
 from hornbook.core.knobs import local_path
 
 Unit = Literal["words", "characters", "tokens"]
+_Numbers = NDArray[np.int64]
+Ranges = tuple[int, NDArray[np.uint8], _Numbers, _Numbers, _Numbers, _Numbers]
 BLOCK = 2**19
 """Bytes of text looked at together: their hashes stay in the processor's cache."""
 _ODD, _MIX = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xFF51AFD7ED558CCD)
@@ -73,6 +75,47 @@ class Shingling:
             starts = np.cumsum([0, *map(len, found)]).astype(np.int64)
             ids = np.fromiter((i for some in found for i in some), np.uint64, int(starts[-1]))
             yield first, first + len(texts), _mixed(ids), starts
+
+
+def unit_ranges(column: Any, unit: Unit, tokenizer: str, block: int) -> Iterator[Ranges]:
+    """Where the units of a column of text lie, some rows at a time.
+
+    Args:
+        column: of strings.
+        unit: words of the word rule, code points, or tokens (those that share a character are one).
+        tokenizer: a tokenizer.json, for tokens.
+        block: bytes of text, about, at a time.
+
+    Yields:
+        the first row; the bytes, and where each text begins in them; where each unit begins and ends in them;
+        where each text's units begin among them.
+    """
+    from hornbook.kernels.words import blocks, texts, words
+
+    data, offsets = texts(column)
+    for first, last in blocks(offsets, block):
+        some = offsets[first : last + 1]
+        if unit == "words":
+            found = words(data, some)
+            yield first, data, some, found.starts, found.ends, found.offsets
+            continue
+        begins = np.flatnonzero((data[some[0] : some[-1]] & 0xC0) != 0x80) + some[0]
+        if unit == "tokens":
+            begins = begins[_token_starts(column.slice(first, last - first), tokenizer)]
+        units = np.searchsorted(begins, some)
+        ends = np.append(begins[1:], some[-1])
+        yield first, data, some, begins, ends, units
+
+
+def _token_starts(column: Any, tokenizer: str) -> NDArray[np.int64]:
+    """The characters at which tokens begin, counted through all the texts; each text begins one."""
+    read, base, starts = _tokenizer(local_path(tokenizer)), 0, [np.zeros(0, np.int64)]
+    for text in column.to_pylist():
+        found = read.encode(text or "", add_special_tokens=False).offsets
+        if text:
+            starts.append(base + np.unique([0, *(start for start, end in found if end > start)]))
+        base += len(text or "")
+    return np.concatenate(starts)
 
 
 def _words(column: Any) -> Iterator[tuple[int, int, NDArray[np.uint64], NDArray[np.int64]]]:

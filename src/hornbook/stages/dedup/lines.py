@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from hornbook.core.documents import TEXT
+from hornbook.core.documents import ID, TEXT
 from hornbook.core.knobs import knob
 from hornbook.core.rules import Rule
 from hornbook.core.stage import Across
@@ -27,12 +27,14 @@ class Lines(Across):
     not matter. Lines of fewer than `min_words` words are left alone.
 
     Marks: `dedup.lines_repeated` (int64, lines that stand in other documents too, except in the first of these),
-    `dedup.lines_share` (float64, their bytes / the document's), and with `cut` `text` without them.
+    `dedup.lines_share` (float64, their bytes / the document's), `dedup.lines_of` (string, id of the document where the
+    first of them stands first; null where there is none), and with `cut` `text` without them.
 
     Drops: `repeated_lines`, where `max_share` is set.
     """
 
-    reads: ClassVar[tuple[str, ...] | None] = (TEXT,)
+    version: ClassVar[str] = "2"
+    reads: ClassVar[tuple[str, ...] | None] = (ID, TEXT)
     in_threads: ClassVar[bool] = True
 
     min_words: int = knob(5, help="lines with fewer words are left alone", unit="words", ge=1)
@@ -53,12 +55,14 @@ class Lines(Across):
     def map(self, piece: pa.Table, row: int) -> pa.Table:
         found, _, _ = self._lines(piece)
         sizes = np.diff(found.offsets)
+        document = np.repeat(np.arange(piece.num_rows), sizes)
         return pa.table(
             {
                 "partition": ((found.hashes >> _SHIFT) % _HOMES).astype(np.int32),
-                "row": row + np.repeat(np.arange(piece.num_rows), sizes),
+                "row": row + document,
                 "line": np.arange(found.hashes.size) - np.repeat(found.offsets[:-1], sizes),
                 "hash": found.hashes,
+                ID: piece.column(ID).take(pa.array(document)).cast(pa.string()),
             }
         )
 
@@ -74,8 +78,12 @@ class Lines(Across):
         documents = np.bincount(group, weights=other, minlength=1)[group] if key.size else np.zeros(0)
         first = row[fresh][group] == row if key.size else np.zeros(0, bool)
         some = (documents >= self.documents) & ~(first & self.keep_first)
+        ends = np.append(np.flatnonzero(fresh)[1:], key.size)[: group.max(initial=-1) + 1] - 1
+        # Where a document is itself the first that has a line, the last that has it is another.
+        of = np.where(first, by[ends][group], by[fresh][group])[some]
         order = np.lexsort((line[some], row[some]))
-        return pa.table({"row": row[some][order], "line": line[some][order]})
+        ids = rows.column(ID).combine_chunks().take(pa.array(of[order]))
+        return pa.table({"row": row[some][order], "line": line[some][order], "of": ids})
 
     def apply(self, piece: pa.Table, row: int, facts: pa.Table) -> pa.Table:
         found, data, offsets = self._lines(piece)
@@ -89,9 +97,16 @@ class Lines(Across):
         repeated = np.bincount(
             np.repeat(np.arange(piece.num_rows), np.diff(found.offsets))[cut], minlength=piece.num_rows
         )
+        where = np.full(piece.num_rows, -1, np.int64)
+        if facts.num_rows:
+            order = np.lexsort((facts.column("line").to_numpy(), at))
+            documents, heads = np.unique(at[order], return_index=True)
+            where[documents] = order[heads]
+        of = facts.column("of").combine_chunks().cast(pa.string()).take(pa.array(where, mask=where < 0))
         marks = {
             "dedup.lines_repeated": pa.array(repeated.astype(np.int64)),
             "dedup.lines_share": pa.array(lost / np.maximum(1, np.diff(offsets))),
+            "dedup.lines_of": of,
         }
         if self.cut:
             column = piece.column(TEXT)
@@ -101,7 +116,7 @@ class Lines(Across):
     def drops(self) -> dict[str, Rule]:
         if self.max_share is None:
             return {}
-        return {"repeated_lines": Rule("dedup.lines_share", ">", self.max_share)}
+        return {"repeated_lines": Rule("dedup.lines_share", ">", self.max_share, evidence="dedup.lines_of")}
 
     def _lines(self, piece: pa.Table) -> tuple[Found, NDArray[np.uint8], NDArray[np.int64]]:
         """The lines of a piece, its bytes and where each document begins in them."""

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from pydantic import model_validator
 
 from hornbook.core.documents import ID, TEXT
-from hornbook.core.errors import UserError
 from hornbook.core.knobs import InputPath, knob
 from hornbook.core.rules import Rule
 from hornbook.core.stage import Across, Round
+from hornbook.stages.dedup._keeping import preference
 from hornbook.stages.dedup._shingling import Shingling, Unit
 
 _DATATROVE = "datatrove MinhashConfig, text-dedup's default"
@@ -208,7 +208,7 @@ class MinHash(Across):
                 "partition": component[~known],
                 "row": some.column("row"),
                 ID: documents.column(ID).cast(pa.string()),
-                "prefer": self._preference(documents),
+                "prefer": preference(documents, self.keep, self.prefer, "dedup.minhash"),
                 "bands": pa.FixedSizeListArray.from_arrays(keys.reshape(-1), bands),
                 "shingles": self._shingling().sets(text),
             }
@@ -223,24 +223,6 @@ class MinHash(Across):
                 _through(facts.filter(pa.array(known)), gathered.schema),
             ]
         )
-
-    def _preference(self, documents: pa.Table) -> NDArray[np.float64]:
-        """The higher the better; a missing value is the worst."""
-        if self.keep == "first":
-            return np.zeros(documents.num_rows)
-        if self.keep == "longest":
-            return pc.fill_null(pc.binary_length(documents.column(TEXT)), 0).to_numpy().astype(np.float64)
-        if self.keep not in documents.column_names:
-            raise UserError(
-                f"dedup.minhash: no column `{self.keep}`", fix="keep: first, longest, or a mark that a step above makes"
-            )
-        try:
-            values = documents.column(self.keep).cast(pa.float64()).to_numpy()
-        except pa.ArrowInvalid as error:
-            raise UserError(
-                f"dedup.minhash: `{self.keep}` is no number: {error}", fix="keep: a column of numbers"
-            ) from error
-        return np.nan_to_num(values if self.prefer == "high" else -values, nan=-np.inf)
 
     def _compare(self, rows: pa.Table, total: int) -> pa.Table:
         """Clusters, and what is kept of each."""

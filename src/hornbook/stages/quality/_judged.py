@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,8 @@ from hornbook.core.keys import finite
 Numbers = NDArray[np.float64]
 BINS = 10
 FRACTIONS = (0.125, 0.25, 0.5, 1.0)
+RELIABLE = 0.5
+"""Rank correlation of a teacher with itself below which it is doubted; our choice."""
 
 
 def auroc(scores: Numbers, good: NDArray[np.bool_]) -> float | None:
@@ -32,6 +34,13 @@ def auroc_error(area: float | None, good: NDArray[np.bool_]) -> float | None:
     q1, q2 = area / (2 - area), 2 * area * area / (1 + area)
     variance = (area * (1 - area) + (p - 1) * (q1 - area**2) + (n - 1) * (q2 - area**2)) / (p * n)
     return float(np.sqrt(max(0.0, variance)))
+
+
+def interval(area: float | None, error: float | None) -> list[float] | None:
+    """The 95 % interval of an AUROC, from its standard error."""
+    if area is None or error is None:
+        return None
+    return [round(max(0.0, area - 1.96 * error), 4), round(min(1.0, area + 1.96 * error), 4)]
 
 
 def ranked(values: Numbers) -> Numbers:
@@ -69,11 +78,13 @@ def quality_of(scores: Numbers, labels: Numbers, cut: float) -> dict[str, Any]:
         "good": int(good.sum()),
         "auroc": rounded(area),
         "auroc_standard_error": rounded(error),
+        "auroc_interval": interval(area, error),
         "spearman": rounded(spearman(scores, labels)),
         "pearson": rounded(pearson(scores, labels)),
         "mean_error": rounded(float(np.abs(scores - labels).mean())) if labels.size else None,
         "calibration": calibration(scores, labels, cut),
-        "thresholds": precision_recall(scores, good, cut),
+        "at_good": kept_from(scores, good, cut),
+        "thresholds": precision_recall(scores, good),
     }
 
 
@@ -92,24 +103,22 @@ def calibration(scores: Numbers, labels: Numbers, cut: float) -> list[dict[str, 
     ]
 
 
-def precision_recall(scores: Numbers, good: NDArray[np.bool_], cut: float) -> list[dict[str, Any]]:
-    """What a threshold would keep: at the cut itself, and at every tenth of the documents."""
-    if not scores.size:
-        return []
-    limits = [cut, *np.quantile(scores, np.arange(1, 10) / 10).tolist()]
-    found = []
-    for limit in sorted(set(limits)):
-        kept = scores >= limit
-        hits = int((kept & good).sum())
-        found.append(
-            {
-                "min": rounded(limit),
-                "kept": rounded(float(kept.mean())),
-                "precision": rounded(hits / int(kept.sum())) if kept.any() else None,
-                "recall": rounded(hits / int(good.sum())) if good.any() else None,
-            }
-        )
-    return found
+def precision_recall(scores: Numbers, good: NDArray[np.bool_]) -> list[dict[str, Any]]:
+    """What a threshold would keep, at every tenth of the documents."""
+    limits = np.quantile(scores, np.arange(1, 10) / 10).tolist() if scores.size else []
+    return [kept_from(scores, good, limit) for limit in sorted(set(limits))]
+
+
+def kept_from(scores: Numbers, good: NDArray[np.bool_], least: float) -> dict[str, Any]:
+    """What a threshold would keep: the share of the documents, how many of these are good, and of the good ones."""
+    kept = scores >= least
+    hits = int((kept & good).sum())
+    return {
+        "min": rounded(least),
+        "kept": rounded(float(kept.mean())) if kept.size else None,
+        "precision": rounded(hits / int(kept.sum())) if kept.any() else None,
+        "recall": rounded(hits / int(good.sum())) if good.any() else None,
+    }
 
 
 def reliability(first: Numbers, second: Numbers, cut: float) -> dict[str, Any]:
@@ -174,6 +183,33 @@ def _more(curve: list[dict[str, Any]], held: int) -> str:
     if gain > 0.02:
         return f"may help: the last doubling raised the rank correlation by {gain:.2f}, within its error of {error:.2f}"
     return f"no sign of it: the last doubling changed the rank correlation by {gain:+.2f} (error {error:.2f})"
+
+
+def in_words(report: Mapping[str, Any]) -> list[str]:
+    """What a person should know of a fit, a sentence each.
+
+    Args:
+        report: `held_out` as `quality_of` gives it, `teacher` as `reliability`, `learning_curve`, `good_from`.
+    """
+    held, teacher, said = report["held_out"], report["teacher"], []
+    if held["auroc"] is None:
+        said.append(f"all or none of the {held['documents']} held-out documents are good: its AUROC cannot be told")
+    else:
+        low, high = held["auroc_interval"]
+        found = f"AUROC {held['auroc']:.2f} on {held['documents']} held-out documents (95 %: {low:.2f} to {high:.2f})"
+        said.append(found + ("" if low > 0.5 else ": no better than chance, as far as these tell"))
+        at = held["at_good"]
+        if at["precision"] is not None:
+            kept = f"a score of {report['good_from']:g} keeps {at['kept']:.0%}: {at['precision']:.0%} of it is good"
+            said.append(f"{kept}, and it holds {at['recall']:.0%} of what is good")
+    if teacher.get("spearman") is None:
+        said.append("how reliable the teacher is cannot be told: hardly any document was looked at twice")
+    else:
+        doubt = ": a better teacher first, nothing after it can mend this" if teacher["spearman"] < RELIABLE else ""
+        said.append(
+            f"the teacher agrees with its second look at a rank correlation of {teacher['spearman']:.2f}{doubt}"
+        )
+    return [*said, f"more labels: {report['learning_curve']['more_labels']}"]
 
 
 def rounded(value: float | None) -> float | None:

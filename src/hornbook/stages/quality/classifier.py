@@ -16,8 +16,8 @@ from hornbook.core.documents import ID, TEXT
 from hornbook.core.errors import HornbookError, UserError
 from hornbook.core.knobs import knob
 from hornbook.core.stage import Across, Round
-from hornbook.stages.quality._embedding import embedder, known
-from hornbook.stages.quality._judged import learning_curve, quality_of, ranked, reliability, rounded
+from hornbook.kernels.embedders import embedder, known
+from hornbook.stages.quality._judged import in_words, learning_curve, quality_of, ranked, reliability, rounded
 from hornbook.stages.quality._models import Method, Model, fit, matrix_of, ngram_features
 
 SCORE, HELD = "quality.score", "quality.held_out"
@@ -52,7 +52,7 @@ class Classifier(Across):
     """
 
     method: Method = knob(
-        "linear",
+        "ngrams",
         help="forest: random forest on embeddings; linear: ridge regression on embeddings; ngrams: ridge regression "
         "on hashed word n-grams",
         source=f"forest: {_PHI}; linear: {_EDU}; ngrams: {_DCLM}, which uses fastText",
@@ -121,6 +121,7 @@ class Classifier(Across):
         if not pieces.num_rows:
             return _model_to(pieces.column("row"), b"", b"")
         model, report = self._fitted(rows.filter(pc.invert(rows.column("piece"))).sort_by("draw"), total)
+        report = {"in_words": in_words(report)} | report
         return _model_to(pieces.column("row"), model.pack(), orjson.dumps(report))
 
     def apply(self, piece: pa.Table, row: int, facts: pa.Table) -> pa.Table:
@@ -204,7 +205,7 @@ class Classifier(Across):
             "annotations": _spread(labels),
             "held_out": quality_of(scores[held], labels[held], good),
             "on_its_own_labels": quality_of(scores[train], labels[train], good)
-            | {"calibration": None, "thresholds": None},
+            | {"calibration": None, "at_good": None, "thresholds": None},
             "teacher": teacher,
             "learning_curve": curve,
             "edges": np.unique(np.quantile(scores, np.arange(1, EDGES) / EDGES)).tolist(),

@@ -17,15 +17,10 @@ from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from hornbook.store.reading import File
-from hornbook.store.reading.streams import Broken, blocks, open_file
+from hornbook.store.reading.streams import Broken, blocks, bomb, open_file
 
 TARS = {".tar": "", ".tar.gz": "gzip", ".tgz": "gzip", ".tar.zst": "zstd", ".tar.bz2": "bz2", ".tbz2": "bz2"}
 ZIPS = {".zip", ".whl", ".egg"}
-
-RATIO = 200
-"""Times its size that an archive may hold before it is taken for a bomb. Code packs 3 to 10 times; our choice."""
-_FREE = 256 * 2**20
-"""Bytes that may come out of any archive."""
 
 _SECTOR = 512
 _ATTRIBUTES = 2**20
@@ -93,12 +88,6 @@ def unsafe(name: str) -> str:
     return "control characters in its name" if any(letter in name for letter in _HELD) else ""
 
 
-def _bomb(total: int, size: int) -> str:
-    if total <= max(_FREE, RATIO * size) or size < 0:
-        return ""
-    return f"more than {total // 2**20:,} MB come out of {size:,} bytes"
-
-
 def _zipped(file: File, limit: int, wanted: Callable[[str], bool]) -> Iterator[Member]:
     total = 0
     with open_file(file) as handle:
@@ -122,7 +111,7 @@ def _zipped(file: File, limit: int, wanted: Callable[[str], bool]) -> Iterator[M
             except _ZIP_FAULTS as error:
                 reason = "encrypted" if info.flag_bits & 1 else "corrupt"
                 yield replace(one, reason=reason, detail=f"{type(error).__name__}: {error}")
-            if said := _bomb(total, file.size):
+            if said := bomb(total, file.size):
                 yield Member("", b"", 0, info.header_offset, "bomb", said)
                 return
 
@@ -206,7 +195,7 @@ class _Flow:
 
     def _more(self) -> bool:
         block = next(self._blocks, b"")
-        if said := _bomb(self.place + len(block), self._size):
+        if said := bomb(self.place + len(block), self._size):
             raise Broken("bomb", said)
         self._have = memoryview(block)
         self.done = not block

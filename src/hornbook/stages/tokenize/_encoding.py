@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -19,9 +20,6 @@ _LONG = 1 << 20
 
 _BATCH, _SMALL_BATCH = 1 << 23, 1 << 20
 """Characters encoded at once, by the fast library and by the reference, which takes some 200 bytes a token."""
-
-_RENEWED = 1 << 28
-"""Characters after which the fast library is loaded anew (0.2 s): it keeps every word that it has met."""
 
 _CHECKED = 1 << 11
 """Characters of a text that is encoded by both at most."""
@@ -68,8 +66,7 @@ class Encoder:
         self.reference = tokenizer
         given = orjson.loads(tokenizer.to_str())
         self._cut = _may_cut(given)
-        self._fast, self._text = _fast(given, tokenizer)
-        self._met = 0
+        self._fast = _fast(given, tokenizer)
 
     @property
     def name(self) -> str:
@@ -92,15 +89,12 @@ class Encoder:
             ids.append(some)
             np.add.at(counts, np.asarray(owners) + 1, sizes)
         offsets = np.cumsum(counts)
-        whole = np.concatenate([np.zeros(0, np.uint32), *ids])
+        whole = ids[0] if len(ids) == 1 else np.concatenate([np.zeros(0, np.uint32), *ids])
         self._check(texts, whole, offsets)
         return whole, offsets
 
     def _flat(self, parts: list[str]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
         if (fast := self._fast) is not None:
-            self._met += sum(map(len, parts))
-            if self._met > _RENEWED:
-                self._met, self._fast = 0, type(fast).from_json_str(self._text)
             ids, offsets = fast.encode_batch_flat(parts, add_special_tokens=False, split_special_tokens=True)
             return np.frombuffer(ids, "<u4"), np.diff(np.frombuffer(offsets, "<u8").astype(np.int64))
         found = self.reference.encode_batch_fast(parts, add_special_tokens=False)
@@ -160,21 +154,21 @@ def _may_cut(given: dict[str, Any]) -> bool:
     return known and all(s["type"] == "ByteLevel" and not s.get("add_prefix_space", True) for s in steps[1:])
 
 
-def _fast(given: dict[str, Any], reference: Tokenizer) -> tuple[Any, str]:
-    """The fast library's form of a tokenizer and its file, None where there is none that says the same."""
+def _fast(given: dict[str, Any], reference: Tokenizer) -> Any:
+    """The fast library's form of a tokenizer, None where there is none that says the same."""
+    os.environ.setdefault("FASTOKENS_BPE_THREADS", "1")  # ours are enough; its own share a cache without an end
     try:
         import fastokens
 
         names = {token["content"]: None for token in given.get("added_tokens") or ()}
         if isinstance(vocab := given["model"]["vocab"], dict):  # it wants no holes in it, and those have their own list
             given["model"]["vocab"] = {word: number for word, number in vocab.items() if word not in names}
-        text = orjson.dumps(given).decode()
-        fast = fastokens.Tokenizer.from_json_str(text)
+        fast = fastokens.Tokenizer.from_json_str(orjson.dumps(given).decode())
         probes = [*_PROBES, *(f"a{name} b{name}{name}" for name in list(names)[:64])]
         for probe in probes:
             flat, _ = fast.encode_batch_flat([probe], add_special_tokens=False, split_special_tokens=True)
             if np.frombuffer(flat, "<u4").tolist() != reference.encode(probe, add_special_tokens=False).ids:
-                return None, ""
+                return None
     except Exception:  # not installed, or a part of the tokenizer that it does not know
-        return None, ""
-    return fast, text
+        return None
+    return fast

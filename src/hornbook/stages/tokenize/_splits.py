@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 _STEP = 1 << 21
 """Bytes of text encoded by one thread at a time."""
 
-_THREADS = 2
-"""Parts under way; the libraries use all cores within each, so that more only take memory."""
+_THREADS = min(16, os.cpu_count() or 1)
+"""Parts under way, each on a core of its own; more than 16 only wait for the interpreter's lock."""
 
 _COPIED = 300
 """Tokens a document from which copying them one by one is cheaper."""
@@ -86,6 +87,15 @@ def closed(
     return out
 
 
+def ahead(pieces: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """The same pieces, the next one read while this one is worked on."""
+    with ThreadPoolExecutor(1) as reader:
+        coming = reader.submit(next, pieces, None)
+        while (piece := coming.result()) is not None:
+            coming = reader.submit(next, pieces, None)
+            yield piece
+
+
 def parts_of(pieces: Iterator[pa.Table]) -> Iterator[pa.Table]:
     """The pieces in parts of about `_STEP` bytes of text, and no fewer than one document."""
     for piece in pieces:
@@ -142,7 +152,7 @@ class Splits:
         """Encode and write documents; each part of them in order, with tokens of each document without its end."""
         with ThreadPoolExecutor(_THREADS) as pool:
             waiting: deque[tuple[pa.Table, Future[_Encoded]]] = deque()
-            for part in parts_of(pieces):
+            for part in parts_of(ahead(pieces)):
                 waiting.append((part, pool.submit(self._encode, part)))
                 if len(waiting) > _THREADS:
                     yield self._take(*waiting.popleft())

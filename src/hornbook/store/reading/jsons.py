@@ -172,7 +172,7 @@ def _needed(row: dict[str, Any], number: int, how: How) -> dict[str, Any] | Faul
         elif name in row:
             said.append(f"`{name}` is {_word(value)}, not {has_need(need)}")
             row[name] = None
-        else:
+        elif not have:
             said.append(f"no `{name}` among {', '.join(list(row)[:8]) or 'no keys'}")
     return row if have else Fault(number, "no_text", "; ".join(said))
 

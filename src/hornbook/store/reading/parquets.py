@@ -14,7 +14,7 @@ from hornbook.core.documents import MESSAGES, PIECE_BYTES, PIECE_ROWS
 from hornbook.store.reading.columns import MISFITS, text_of
 from hornbook.store.reading.layout import Batch, Fault, Found, How, has_need
 from hornbook.store.reading.places import File
-from hornbook.store.reading.streams import BLOCK, Broken, open_file
+from hornbook.store.reading.streams import BLOCK, Broken, bomb, open_file
 
 FAULTS = (pa.ArrowException, OSError, ValueError, OverflowError)
 
@@ -49,6 +49,9 @@ def _read_group(parquet: pq.ParquetFile, group: int, names: list[str], number: i
             some = range(start, min(start + PIECE_ROWS, end))
             yield Found(faults=[Fault(row, "no_text", said) for row in some])
         return
+    if said := _bomb(about, columns):
+        yield Found(faults=[Fault(number, "bomb", f"rows {number} to {end - 1} (row group {group}): {said}")])
+        return
     try:
         for batch in parquet.iter_batches(rows, row_groups=[group], columns=columns, use_threads=False):
             yield _checked(batch, number, how)
@@ -56,6 +59,16 @@ def _read_group(parquet: pq.ParquetFile, group: int, names: list[str], number: i
     except FAULTS as error:
         said = f"rows {number} to {end - 1} (row group {group}): {_said(error)}"
         yield Found(faults=[Fault(number, "corrupt", said)])
+
+
+def _bomb(about: pq.RowGroupMetaData, columns: list[str]) -> str:
+    """What is wrong with a row group that holds a bomb: a page is unpacked as a whole, and may be all of a column."""
+    for at in range(about.num_columns):
+        chunk = about.column(at)
+        said = bomb(chunk.total_uncompressed_size, chunk.total_compressed_size)
+        if said and any(f"{chunk.path_in_schema}.".startswith(f"{name}.") for name in columns):
+            return said
+    return ""
 
 
 def _said(error: Exception) -> str:
