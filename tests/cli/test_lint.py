@@ -7,6 +7,7 @@ import random
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from hornbook.engine.linting.lists import lint_lists
@@ -134,7 +135,7 @@ def test_documents_outside_of_a_sample_are_no_empty_prompts(tmp_path: Path) -> N
     first = next(one for one in events if (one["event"], one["step"]) == ("progress", "quality"))
     assert facts["asked"] == first["total"] == found["prompts"]
     assert "diversity" not in facts, "scores are meant to be alike"
-    chosen = Annotate(share=0.3, seed=1).chosen([row["id"] for row in rows])
+    chosen = Annotate(share=0.3, seed=1).chosen(pa.Table.from_pylist(rows))
     rows[chosen.index(True)]["text"] = " "
     (tmp_path / "docs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     empty = next(one for one in linted(tmp_path, good(), recipe=recipe)["findings"] if one["check"] == "empty")

@@ -188,12 +188,15 @@ class Ask(Stage):
     varied: ClassVar[bool] = True
     """Whether replies should differ from each other, and are watched for it; False for scores and verdicts."""
 
-    def chosen(self, ids: Sequence[str]) -> Sequence[bool]:
-        """Which documents are asked about: all, unless the stage draws a sample of them by their ids.
+    chooses: ClassVar[tuple[str, ...]] = ()
+    """Columns by which `chosen` tells; none for a stage that asks about all documents."""
+
+    def chosen(self, piece: pa.Table) -> Sequence[bool]:
+        """Which documents of a piece, that has at least the columns in `chooses`, are asked about.
 
         The others are left alone on purpose; a chosen one that gives no request is a fault.
         """
-        return [True] * len(ids)
+        return [True] * piece.num_rows
 
     @abc.abstractmethod
     def ask(self, piece: pa.Table, model: str) -> Iterator[Request | None]:

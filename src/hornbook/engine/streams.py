@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from itertools import islice, repeat
 
 from hornbook.core.asking import Request
-from hornbook.core.documents import ID
 from hornbook.core.stage import Ask
 from hornbook.engine.asking import looking, requests_of
 from hornbook.engine.chains import Chains, chained, follow, rows_of
@@ -23,9 +22,9 @@ LOOK = 512
 
 def rows_asked(stage: Ask, above: Above) -> int:
     """How many documents a stage asks about; where it draws no sample, nothing is read for it."""
-    if type(stage).chosen is Ask.chosen:
+    if not stage.chooses:
         return above.rows()
-    return sum(sum(stage.chosen(piece.column(ID).to_pylist())) for piece in above.documents([ID]))
+    return sum(sum(stage.chosen(piece)) for piece in above.documents(stage.chooses))
 
 
 def stream(score: Ask, work: Work, above: Above) -> Iterator[Request]:

@@ -148,7 +148,7 @@ class _Step:
             prompts, frames = self._prompts(piece)
             if matcher is not None:
                 _leaked(matcher, prompts, checks.rows, leaks)
-            checks.piece(prompts, frames, self._chosen(piece))
+            checks.piece(prompts, frames, self.stage.chosen(piece))
             for name in (name for name in columns if name in piece.column_names):
                 for value in piece.column(name).unique().to_pylist():
                     if isinstance(value, str) and len(values) < MOST_VALUES:
@@ -191,11 +191,6 @@ class _Step:
             if frame in self._frames or len(self._frames) < MOST_VALUES:
                 self._frames[frame] += 1
         return prompts, frames
-
-    def _chosen(self, piece: pa.Table) -> Sequence[bool]:
-        """The rows that the stage asks about."""
-        named = ID in piece.column_names
-        return self.stage.chosen(piece.column(ID).to_pylist() if named else [""] * piece.num_rows)
 
     def _matcher(self) -> Each | None:
         if not self.against:

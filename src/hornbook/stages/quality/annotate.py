@@ -44,6 +44,7 @@ class Annotate(Ask):
     """
 
     reads: ClassVar[tuple[str, ...] | None] = (ID, TEXT)
+    chooses: ClassVar[tuple[str, ...]] = (ID,)
     varied: ClassVar[bool] = False
 
     rubric: InputPath = knob(
@@ -80,16 +81,15 @@ class Annotate(Ask):
         Raises:
             UserError: the rubric cannot be read, or has no place for the document.
         """
-        mine = self.chosen(piece.column(ID).to_pylist())
-        for drawn, text in zip(mine, piece.column(TEXT).to_pylist(), strict=True):
+        for drawn, text in zip(self.chosen(piece), piece.column(TEXT).to_pylist(), strict=True):
             if not drawn or not text or not text.strip():
                 yield None
             else:
                 yield Request(model, messages=self._messages(text), params=self._params(), schema=self._schema())
 
-    def chosen(self, ids: Sequence[str]) -> Sequence[bool]:
+    def chosen(self, piece: pa.Table) -> Sequence[bool]:
         """Which documents are in the sample."""
-        return [self._drawn(key, "asked") < self.share for key in ids]
+        return [self._drawn(key, "asked") < self.share for key in piece.column(ID).to_pylist()]
 
     def again(self, row: Mapping[str, Any], asked: Sequence[Request], replies: Sequence[Reply]) -> Request | None:
         """The second request, with the rubric after the document, where the row is drawn for one."""
