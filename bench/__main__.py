@@ -22,6 +22,7 @@ NAMES = {
     "filters": "quality filters over a corpus",
     "classifier": "marking a corpus with a classifier",
     "tokenize": "training and using a tokenizer",
+    "memory": "peak memory of every job of curation, on a small corpus and a large one",
     "sandbox": "running many small programs behind walls",
     "kcenter": "choosing a diverse part",
     "choice": "choosing by several marks",

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from bench import corpus
 from bench.curation.minhash_similarity import pairs_of
 from bench.harness import Contender, Facts, Options, Outcome, take_turns
-from bench.minhash import LONG, QUICK_SECONDS, Input, contenders, prepared, versions
+from bench.minhash import QUICK_SECONDS, Input, contenders, prepared, versions
 
 UNIT = "% of planted copies found"
 PEERS = ("daft", "data-juicer", "text-dedup")
@@ -47,7 +47,7 @@ def run(options: Options) -> Outcome:
         given = prepared([str(raw)], Path(folder))
         options.tell(f"{given.rows:,} documents, {given.size / 1e6:,.0f} MB of text, {len(copies):,} of them copies")
         turns = [_finding(c, given, copies) for c in contenders(given, options.cache) if c.name in ("hornbook", *PEERS)]
-        scores = take_turns(turns, options.rounds or (1 if options.quick else 3), options.tell, until, long=LONG)
+        scores = take_turns(turns, options.rounds or (1 if options.quick else 3), options.tell, until)
     detail: Facts = {"documents": given.rows, "bytes": given.size, "copies": len(copies), "likeness": LIKE}
     found = {name: said for name, said in versions().items() if name in ("hornbook", "python", *PEERS)}
     return Outcome(scores, UNIT, True, found, COLUMNS, detail)

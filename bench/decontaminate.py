@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-import subprocess
 import sys
 import tempfile
 import time
@@ -23,7 +22,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from bench import corpus, peers
-from bench.harness import Contender, Facts, Failed, Options, Outcome, Role, take_turns
+from bench.harness import Contender, Facts, Options, Outcome, Role, take_turns
+from bench.minhash import WORKERS, prepared
+from bench.running import run_measured
 from hornbook import __version__
 
 __all__ = ["PEERS", "UNIT", "run"]
@@ -41,24 +42,14 @@ SCRIPTS = {
 QUICK_SECONDS = 54.0
 SLICE, SLOW_SLICE = 20_000_000, 10_000_000
 """Bytes of the corpus with `--quick`, and of datatrove's, which does no more in a quarter of a minute."""
-LONGEST = 3600.0
+LONGEST = 900.0
+"""Seconds that one turn may take."""
 COSMOPEDIA = "compat: cosmopedia"
 ORDER = ("hornbook", "scan", *SCRIPTS, COSMOPEDIA, f"scan, {COSMOPEDIA}")
 """So that where `--quick` runs out of time there is one of ours and one of theirs."""
 COLUMNS = {"wall": "wall s", "cpu": "CPU s", "per_cpu": "MB/CPU s", "peak_mb": "peak MB", "flagged": "flagged"}
 BENCHMARKS = ROOT / ".." / "shared" / "data" / "benchmarks"
 CODE = ("humaneval", "mbpp")
-RECIPE = """\
-name: bench
-seed: 1
-steps:
-  - use: sources.files
-    path: {files}
-  - use: decontaminate.ladder
-    against: [{items}]
-    compat: {compat}
-    by: none
-"""
 
 
 def run(options: Options) -> Outcome:
@@ -67,45 +58,56 @@ def run(options: Options) -> Outcome:
     with tempfile.TemporaryDirectory(prefix="scratch-", dir=options.cache) as name:
         scratch = Path(name)
         items, names, count = write_items(scratch / "items.jsonl", CODE if options.quick else ())
-        whole = slow = _corpus(options)
+        raw = _corpus(options)
         if options.quick:
-            whole, slow = (sliced(whole["files"], scratch, most) for most in (SLICE, SLOW_SLICE))
+            whole, slow = (_job(sliced(raw, scratch, most), items, scratch / f"{most}") for most in (SLICE, SLOW_SLICE))
+        else:
+            whole = slow = _job(raw, items, scratch / "whole")
         options.tell(
             f"{whole['rows']:,} files, {whole['bytes'] / 1e6:,.0f} MB; {count:,} texts of {len(names)} benchmarks"
         )
         detail: Facts = {"files": whole["rows"], "bytes": whole["bytes"], "texts": count, "benchmarks": names}
-        turns = [
-            _contender(who, (slow if who == "datatrove" else whole) | {"items": str(items)}, scratch, options.cache)
-            for who in ORDER
-        ]
+        turns = [_contender(who, slow if who == "datatrove" else whole, scratch, options.cache) for who in ORDER]
         scores = take_turns(turns, options.rounds or (1 if options.quick else 3), options.tell, until)
         detail["scan_mb_per_cpu_s"] = {s.name: s.median("scan") for s in scores if s.name.startswith("scan")}
     return Outcome(scores, UNIT, True, versions(), COLUMNS, detail)
 
 
-def _corpus(options: Options) -> Facts:
-    """Files, rows and bytes of the code; `--quick` takes slices of the usual corpus where it was made."""
+def _corpus(options: Options) -> list[str]:
+    """The files of code; with `--quick` of the usual corpus where it was made, to be sliced."""
     size = corpus.size_of(options.quick, options.full)
     if options.quick:
         with suppress(corpus.Absent):
-            corpus.pieces(options.cache, "code", "usual")
-            size = "usual"
-    files = [str(path) for path in corpus.pieces(options.cache, "code", size)]
-    facts = corpus.facts(options.cache, size)["code"]
-    return {"files": files, "rows": facts["files"], "bytes": facts["bytes"]}
+            return [str(path) for path in corpus.pieces(options.cache, "code", "usual")]
+    try:
+        return [str(path) for path in corpus.pieces(options.cache, "code", size)]
+    except corpus.Absent as error:
+        raise SystemExit(f"error: {error}") from error
 
 
-def sliced(files: list[str], folder: Path, most: int) -> Facts:
+def _job(raw: list[str], items: Path, folder: Path) -> Facts:
+    """What everyone is to do: the documents of a finished step, so that all read the same Parquet, and the items."""
+    folder.mkdir()
+    given = prepared(raw, folder)
+    files = list(given.files)
+    return {
+        "items": str(items),
+        "documents": str(given.folder),
+        "files": files,
+        "rows": given.rows,
+        "bytes": given.size,
+    }
+
+
+def sliced(files: list[str], folder: Path, most: int) -> list[str]:
     """Two files of together about `most` bytes from the beginnings of two files."""
-    out, rows, size = [], 0, 0
+    out = []
     for number, file in enumerate(files[:2]):
         table = pq.ParquetFile(file).read_row_group(0, columns=["id", "text"])
         ends = np.cumsum(pc.binary_length(table.column("text")).to_numpy())
-        some = table.slice(0, int(np.searchsorted(ends, most // 2)))
         out.append(str(folder / f"slice-{most}-{number}.parquet"))
-        pq.write_table(some, out[-1], compression="zstd")
-        rows, size = rows + some.num_rows, size + int(ends[some.num_rows - 1])
-    return {"files": out, "rows": rows, "bytes": size}
+        pq.write_table(table.slice(0, int(np.searchsorted(ends, most // 2))), out[-1], compression="zstd")
+    return out
 
 
 def write_items(path: Path, names: tuple[str, ...]) -> tuple[Path, list[str], int]:
@@ -147,34 +149,16 @@ def _contender(name: str, job: Facts, scratch: Path, cache: Path) -> Contender:
 
 
 def _measured(name: str, job: Facts, cache: Path, limit: float) -> Facts:
-    folder, megabytes = Path(job["folder"]), job["bytes"] / 1e6
-    out, errors = folder / "stdout", folder / "stderr"
+    megabytes = job["bytes"] / 1e6
     command, environment = _command(name, job, cache)
-    run = subprocess.run(
-        [sys.executable, str(ROOT / "bench" / "measured.py"), str(limit), str(out), str(errors), *command],
-        cwd=folder if name in PEERS else ROOT,
-        env=environment,
-        stdout=subprocess.PIPE,
-        check=True,
-    )
-    used = json.loads(run.stdout)
-    if not used["ended"]:
-        raise Failed(f"did not end within {limit:.0f} s")
-    if used["code"]:
-        lines = errors.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        raise Failed(f"exit code {used['code']}: {lines[-1][:200] if lines else ''}")
-    said = json.loads(out.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1])
-    if "steps" in said:
-        said = {"flagged": said["steps"][-1]["dropped"]}
-    cpu = used["user"] + used["system"]
-    return {
+    folder = Path(job["folder"])
+    used, printed = run_measured(command, folder, limit, environment, folder if name in PEERS else ROOT)
+    said = json.loads(printed.strip().splitlines()[-1])
+    return used | {
         "value": megabytes / used["wall"],
-        "wall": used["wall"],
-        "cpu": cpu,
-        "per_cpu": megabytes / cpu,
-        "scan": megabytes / said["seconds"] if "seconds" in said else None,
-        "peak_mb": used["peak"] / 1e6,
-        "flagged": said["flagged"],
+        "per_cpu": megabytes / used["cpu"],
+        "scan": megabytes / said["seconds"] if "scan" in name else None,
+        "flagged": said["flagged"] if "flagged" in said else said["dropped"],
     }
 
 
@@ -185,11 +169,10 @@ def _command(name: str, job: Facts, cache: Path) -> tuple[list[str], dict[str, s
         return [str(python), str(SCRIPTS[name]), json.dumps(job)], environment
     if name.startswith("scan"):
         return [sys.executable, "-m", "bench.curation.decontaminate_scan", json.dumps(job)], dict(os.environ)
-    recipe = Path(job["folder"]) / "bench.yaml"
-    text = RECIPE.format(files=json.dumps(job["files"]), items=json.dumps(job["items"]), compat=job["compat"])
-    recipe.write_text(text, encoding="utf-8")
-    runs = str(Path(job["folder"]) / "runs")
-    return [sys.executable, "-m", "hornbook", "run", str(recipe), "--runs", runs, "--json"], dict(os.environ)
+    knobs = [f"against=[{json.dumps(job['items'])}]", f"compat={job['compat']}", "by=none"]
+    step = [sys.executable, "-m", "hornbook", "step", "decontaminate.ladder", job["documents"], *knobs]
+    out = str(Path(job["folder"]) / "result")
+    return [*step, "--workers", str(WORKERS), "--json", "--out", out], dict(os.environ)
 
 
 def versions() -> dict[str, str]:

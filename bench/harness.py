@@ -21,6 +21,8 @@ Role = Literal["ours", "peer", "limit", "shown"]
 Facts = dict[str, Any]
 LEAST_SECONDS = 1.0
 """Of a turn; where less is left, none is begun."""
+LONG = 100.0
+"""Seconds; one whose turn took longer has one turn."""
 RESULTS = Path(__file__).resolve().parent / "results"
 
 
@@ -107,7 +109,7 @@ def take_turns(
     tell: Callable[[str], None],
     until: float | None = None,
     clock: Callable[[], float] = time.monotonic,
-    long: float = float("inf"),
+    long: float = LONG,
 ) -> list[Score]:
     """A B C, A B C, …: so that what else the machine does hits all alike.
 

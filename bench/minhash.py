@@ -36,8 +36,6 @@ QUICK_PIECES = 2
 """Of the usual corpus' four, about 245 MB."""
 LONGEST = 900.0
 """Seconds that one turn may take."""
-LONG = 100.0
-"""Seconds; one whose turn took longer has one turn."""
 ALIKE = "0.7"
 """The similarity whose share the table shows, the threshold of all."""
 WORKERS = os.cpu_count() or 1
@@ -83,7 +81,7 @@ def run(options: Options) -> Outcome:
         kernel = kernel_speed(given)
         options.tell(f"signature kernel alone: {kernel['mb_s']:,.0f} MB/s, {kernel['mb_cpu_s']:,.0f} MB/CPU-s")
         turns = [c for c in contenders(given, options.cache) if not options.quick or c.role != "shown"]
-        scores = take_turns(turns, options.rounds or 3, options.tell, until, long=LONG)
+        scores = take_turns(turns, options.rounds or 3, options.tell, until)
         similar = {s.name: similarity(s.name, given) for s in scores if s.turns and s.role != "limit"}
         for score in scores:
             for turn in score.turns:
