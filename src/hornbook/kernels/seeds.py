@@ -20,7 +20,7 @@ LONG, SHORT = 24, 12
 LONG_STEP, SHORT_STEP = 8, 4
 _K0, _K1, _K2 = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD1342543DE82EF95), np.uint64(0xA0761D6478BD642F)
 _ZERO, _ONE, _SIXTY_THREE = np.uint64(0), np.uint64(1), np.uint64(63)
-_A, _B, _C, _PLACE = np.uint64(0), np.uint64(6), np.uint64(12), np.uint64(18)
+_A, _B, _C, _TOP = np.uint64(0), np.uint64(6), np.uint64(12), np.uint64(56)
 _HALF, _SIX_BYTES = np.uint64(32), np.uint64(0xFFFFFFFFFFFF)
 _ALIKE = 96
 """Bytes in a row that two texts share where they share a passage, not a turn of phrase."""
@@ -71,14 +71,16 @@ def build(texts: Skeletons, at: NDArray[np.int64], size: int, most: int = 0) -> 
         most: windows that more texts than this have in common are left out, where what these texts share there is
             shorter than a passage (96 bytes); 0 leaves none out.
     """
-    hashes, which = np.empty(at.size, np.uint64), np.empty(at.size, np.int32)
+    hashes, inside, order = np.empty(at.size, np.uint64), np.empty(at.size, np.uint64), np.empty(at.size, np.int64)
     _hashes(texts.data, at, size, hashes)
-    distinct = np.empty(at.size, np.uint64)
-    distinct = distinct[: _number(hashes, *_room(at.size), which, distinct)]
-    order, owners = np.empty(at.size, np.int64), np.zeros(distinct.size + 1, np.int64)
-    _gather(which, owners, order)
-    text = np.repeat(np.arange(texts.starts.size), np.diff(np.searchsorted(at, texts.starts), append=at.size))[order]
-    place = at[order]
+    _by_top(hashes, inside, order)
+    which, distinct = np.empty(at.size, np.int32), np.empty(at.size, np.uint64)
+    distinct = distinct[: _number(inside, *_room(at.size), which, distinct)]
+    owners, gathered = np.zeros(distinct.size + 1, np.int64), np.empty(at.size, np.int64)
+    _gather(which, order, owners, gathered)
+    many = np.diff(np.searchsorted(at, texts.starts), append=at.size)
+    text = np.repeat(np.arange(many.size, dtype=np.int32), many)[gathered]
+    place = at[gathered]
     if most:
         stock = np.zeros(distinct.size, np.bool_)
         _stock(texts.data, texts.starts, texts.ends, owners, text, place, most, stock)
@@ -96,7 +98,7 @@ def build(texts: Skeletons, at: NDArray[np.int64], size: int, most: int = 0) -> 
         keys,
         numbers,
         owners,
-        text.astype(np.int32),
+        text,
         (place - texts.starts[text]).astype(np.int32),
     )
 
@@ -164,7 +166,7 @@ def _pair(words, at):
 
 @kernel
 def _three(key):
-    """Three of 64 bits, chosen by bits of a hash that say neither the word of the filter nor the place in the table."""
+    """Three of 64 bits, chosen by bits of a hash that say neither the word of the filter nor the place in a table."""
     return _ONE << (key >> _A & _SIXTY_THREE) | _ONE << (key >> _B & _SIXTY_THREE) | _ONE << (key >> _C & _SIXTY_THREE)
 
 
@@ -180,12 +182,37 @@ def _hashes(data, at, size, out):
 
 
 @kernel
+def _by_top(hashes, out, order):
+    """Hashes in the order of their first eight bits, and where each was: then a table of them is filled from one end to
+    the other, within the processor's cache."""
+    at = np.zeros(257, np.int64)
+    for i in range(hashes.size):
+        at[np.int64(hashes[i] >> _TOP) + 1] += 1
+    for k in range(1, 257):
+        at[k] += at[k - 1]
+    for i in range(hashes.size):
+        k = np.int64(hashes[i] >> _TOP)
+        out[at[k]], order[at[k]] = hashes[i], i
+        at[k] += 1
+
+
+@kernel
+def _shift(places):
+    """What a hash is shifted by to be a place of a table of so many, a power of two."""
+    shift = 64
+    while places > 1:
+        places >>= 1
+        shift -= 1
+    return np.uint64(shift)
+
+
+@kernel
 def _number(hashes, keys, numbers, which, distinct):
     """Number hashes in the order in which they first come; returns how many there are."""
-    mask, many = np.int64(keys.size - 1), 0
+    shift, mask, many = _shift(keys.size), np.int64(keys.size - 1), 0
     for i in range(hashes.size):
         key = hashes[i]
-        at = np.int64(key >> _PLACE) & mask
+        at = np.int64(key >> shift)
         while keys[at] != _ZERO and keys[at] != key:
             at = (at + 1) & mask
         if keys[at] == _ZERO:
@@ -196,7 +223,7 @@ def _number(hashes, keys, numbers, which, distinct):
 
 
 @kernel
-def _gather(which, owners, order):
+def _gather(which, order, owners, out):
     """The places of each number, in order, one number after the other; number k has owners[k] to owners[k + 1]."""
     for i in range(which.size):
         owners[which[i] + 1] += 1
@@ -204,7 +231,7 @@ def _gather(which, owners, order):
         owners[k] += owners[k - 1]
     at = owners[:-1].copy()
     for i in range(which.size):
-        order[at[which[i]]] = i
+        out[at[which[i]]] = order[i]
         at[which[i]] += 1
 
 
@@ -237,13 +264,13 @@ def _stock(data, starts, ends, owners, texts, places, most, stock):
 
 @kernel
 def _fill(distinct, shift, bits, keys, numbers):
-    mask = np.uint64(keys.size - 1)
+    place, mask = _shift(keys.size), np.int64(keys.size - 1)
     for number in range(distinct.size):
         key = distinct[number]
         bits[np.int64(key >> shift)] |= _three(key)
-        at = np.int64(key >> _PLACE & mask)
+        at = np.int64(key >> place)
         while keys[at] != _ZERO:
-            at = (at + 1) & np.int64(mask)
+            at = (at + 1) & mask
         keys[at], numbers[at] = key, number
 
 
@@ -252,6 +279,7 @@ def _find(words, starts, ends, long, short, document, position, number):
     shift, bits, keys, numbers = long
     shift_s, bits_s, keys_s, numbers_s = short
     mask, mask_s, found = np.int64(keys.size - 1), np.int64(keys_s.size - 1), 0
+    home, home_s = _shift(keys.size), _shift(keys_s.size)
     for d in range(starts.size):
         size = ends[d] - starts[d]
         if size < 12:
@@ -262,7 +290,7 @@ def _find(words, starts, ends, long, short, document, position, number):
             key ^= key >> _HALF
             three = _three(key)
             if bits_s[np.int64(key >> shift_s)] & three == three:
-                place = np.int64(key >> _PLACE) & mask_s
+                place = np.int64(key >> home_s)
                 while keys_s[place] != _ZERO and keys_s[place] != key:
                     place = (place + 1) & mask_s
                 if keys_s[place] == key:
@@ -275,7 +303,7 @@ def _find(words, starts, ends, long, short, document, position, number):
             key ^= key >> _HALF
             three = _three(key)
             if bits[np.int64(key >> shift)] & three == three:
-                place = np.int64(key >> _PLACE) & mask
+                place = np.int64(key >> home)
                 while keys[place] != _ZERO and keys[place] != key:
                     place = (place + 1) & mask
                 if keys[place] == key:

@@ -55,9 +55,11 @@ class Bench:
 
 def _load(against: tuple[str, ...], n: int, least: int, common: int) -> Bench:
     plain = [(part, item) for item in read_items(against) for part in item.parts]
-    few = [each for each, size in zip(plain, _sizes(plain), strict=True) if size < n]
-    plain += [(f"{part} {choice}", item) for part, item in few for choice in item.choices]
-    sizes, every = _sizes(plain), squash(*texts(column([part for part, _ in plain])))
+    sizes = _sizes(plain)
+    few = [each for each, size in zip(plain, sizes, strict=True) if size < n]
+    more = [(f"{part} {choice}", item) for part, item in few for choice in item.choices]
+    plain, sizes = plain + more, sizes + _sizes(more)
+    every = squash(*texts(column([part for part, _ in plain])))
     first: dict[bytes, int] = {}
     for at, (a, b) in enumerate(zip(every.starts.tolist(), every.ends.tolist(), strict=True)):
         first.setdefault(every.data[a:b].tobytes(), at)
@@ -92,18 +94,28 @@ def _indexed(
     step = np.where(size > _DENSE, 3, 1)
     long = _each(starts, np.where(aligned, (size - LONG) // step + 1, 0), step)
     long = long[telling(skeletons.data, long, LONG)]
-    short: list[NDArray[np.int64]] = []
-    extra: list[NDArray[np.int64]] = []
-    for text in np.flatnonzero(whole & wanted & (size >= SHORT + SHORT_STEP - 1)).tolist():
-        enough = size[text] >= LONG + LONG_STEP - 1
-        length, step_, into = (LONG, LONG_STEP, extra) if enough else (SHORT, SHORT_STEP, short)
-        at = starts[text] + np.arange(size[text] - length + 1)
-        good = np.convolve(telling(skeletons.data, at, length), np.ones(step_, np.int64), "valid") == step_
-        if good.any():
-            into.append(at[int(good.argmax()) :][:step_])
-    kept = build(skeletons, np.sort(np.concatenate([long, *extra])), LONG, common)
-    brief = build(skeletons, np.sort(np.concatenate([np.zeros(0, np.int64), *short])), SHORT)
-    return Bench(owners, skeletons, whole, np.bincount(kept.texts, minlength=size.size), kept, brief)
+    brief = whole & wanted & (size >= SHORT + SHORT_STEP - 1)
+    enough = size >= LONG + LONG_STEP - 1
+    extra = _beginnings(skeletons, np.flatnonzero(brief & enough), LONG, LONG_STEP)
+    short = _beginnings(skeletons, np.flatnonzero(brief & ~enough), SHORT, SHORT_STEP)
+    kept = build(skeletons, np.sort(np.concatenate([long, extra])), LONG, common)
+    return Bench(
+        owners, skeletons, whole, np.bincount(kept.texts, minlength=size.size), kept, build(skeletons, short, SHORT)
+    )
+
+
+def _beginnings(skeletons: Skeletons, which: NDArray[np.int64], length: int, step: int) -> NDArray[np.int64]:
+    """Of each text the first places next to each other, as many as `step`, where a window tells; ascending."""
+    many = skeletons.ends[which] - skeletons.starts[which] - length + 1
+    at = _each(skeletons.starts[which], many, np.ones(which.size, np.int64))
+    text = np.repeat(np.arange(which.size), many)
+    good = telling(skeletons.data, at, length)
+    before = np.append(0, np.cumsum(good))
+    first = np.flatnonzero(before[step:] - before[:-step] == step)
+    first = first[text[first] == text[first + step - 1]]
+    _, earliest = np.unique(text[first], return_index=True)
+    found: NDArray[np.int64] = (at[first[earliest]][:, None] + np.arange(step)).ravel()
+    return found
 
 
 def _each(starts: NDArray[np.int64], many: NDArray[np.int64], step: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -48,6 +48,8 @@ def read_lines(file: File, how: How, source: Iterator[bytes] | None = None) -> I
 def parse(lines: Sequence[bytes | Long], first: int, how: How) -> Found:
     """Lines of JSON as columns; line `first` is the first of them."""
     try:
+        if len(how.need) != 1 or how.need[0] == MESSAGES:
+            raise ValueError("several columns may hold what is needed")
         rows = [orjson.loads(line) for line in lines]  # type: ignore[arg-type]
         table = _table(rows, lines, how, check=True)
         numbers = np.arange(first, first + len(rows), dtype=np.int64)
@@ -65,13 +67,11 @@ def _table(rows: list[dict[str, Any]], lines: Sequence[bytes | Long], how: How, 
 
     Args:
         lines: what the rows were read from.
-        check: raise (KeyError, TypeError, ValueError …) unless every row is an object that has what is
+        check: raise (KeyError, TypeError, ValueError …) unless every row is an object that has the one column
             needed and only a bounded number of keys: the quick way, for rows nobody has looked at.
     """
     columns = {}
     if check:
-        if len(how.need) != 1 or how.need[0] == MESSAGES:
-            raise ValueError("several columns may hold what is needed")
         name = how.source(how.need[0])
         columns[name] = pa.array([row[name] for row in rows], pa.string())
         if columns[name].null_count:
