@@ -13,6 +13,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow.parquet as pq
+
 from bench import corpus
 from bench.decontaminate import BENCHMARKS
 from bench.harness import Contender, Facts, Options, Outcome, take_turns
@@ -55,7 +57,8 @@ def run(options: Options) -> Outcome:
         tempfile.TemporaryDirectory(dir=options.cache, prefix="memory-") as one,
         tempfile.TemporaryDirectory(dir=options.cache, prefix="memory-") as two,
     ):
-        small, big = prepared(quick or [piece], Path(one)), prepared(large or [piece], Path(two))
+        parts = halves(piece, Path(one))
+        small, big = prepared(quick or parts, Path(one)), prepared(large or parts, Path(two))
         options.tell(f"{small.size / 1e6:,.0f} MB and {big.size / 1e6:,.0f} MB of text")
         scores = take_turns(contenders(small, big), options.rounds or 1, options.tell, until)
     detail: Facts = {
@@ -64,6 +67,17 @@ def run(options: Options) -> Outcome:
     }
     found = {name: said for name, said in versions().items() if name in ("hornbook", "python", "pyarrow", "numba")}
     return Outcome(scores, UNIT, False, found, COLUMNS, detail)
+
+
+def halves(piece: str, folder: Path) -> list[str]:
+    """The row groups of a file in two files, so that both workers have one."""
+    source = pq.ParquetFile(piece)
+    files = [str(folder / f"half-{number}.parquet") for number in range(2)]
+    for number, file in enumerate(files):
+        with pq.ParquetWriter(file, source.schema_arrow, compression="zstd") as out:
+            for group in range(number, source.num_row_groups, 2):
+                out.write_table(source.read_row_group(group), row_group_size=corpus.ROWS)
+    return files
 
 
 def contenders(small: Input, big: Input) -> list[Contender]:
