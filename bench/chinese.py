@@ -35,6 +35,8 @@ LIKE = 0.8
 """Similarity of a copy to its original at least: Jaccard of their sets of runs of five letters."""
 COLUMNS = {"wall": "wall s", "cpu": "CPU s", "mb_cpu_s": "MB/CPU-s", "peak_mb": "peak MB", "removed": "removed"}
 RUN = 5
+LONGEST = 120.0
+"""Seconds that one turn may take."""
 _TAG = re.compile(r"/[A-Za-z]+\s*|\[|\](?:[a-z]+\s*)?")
 
 
@@ -110,7 +112,7 @@ def _finding(contender: Contender, given: Input, copies: set[str]) -> Contender:
     """The contender of the minhash benchmark, judged by how many of the copies are in a pair it found."""
 
     def act(left: float) -> Facts:
-        facts = contender.act(left)
+        facts = contender.act(min(left, LONGEST))
         result = given.scratch / "pairs" / contender.name
         pairs = pairs_of(result if contender.role == "ours" else result / "pairs.parquet")
         found = copies & {name for pair in pairs for name in pair}
