@@ -25,6 +25,7 @@ import pyarrow.parquet as pq
 
 from bench import corpus, peers
 from bench.harness import Contender, Facts, Failed, Options, Outcome, take_turns
+from bench.running import run_measured
 from hornbook import __version__
 
 UNIT = "MB/s"
@@ -169,35 +170,18 @@ def measured(name: str, command: list[str], given: Input, limit: float) -> Facts
     """
     with tempfile.TemporaryDirectory(dir=given.scratch) as folder:
         place = Path(folder)
-        out, errors = place / "stdout", place / "stderr"
         whole = [str(place / "result") if word == "OUT" else word for word in command]
         environment = peers.environment(place) if name in PEERS else dict(os.environ)
-        run = subprocess.run(
-            [sys.executable, str(ROOT / "bench" / "measured.py"), str(limit), str(out), str(errors), *whole],
-            cwd=place,
-            env=environment,
-            stdout=subprocess.PIPE,
-            check=True,
-        )
-        used = json.loads(run.stdout)
-        if not used["ended"]:
-            raise Failed(f"did not end within {limit:.0f} s")
-        if used["code"]:
-            last = errors.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
-            raise Failed(f"exit code {used['code']}: {' '.join(last)[:300]}")
-        said = json.loads(_json_of(out.read_text(encoding="utf-8", errors="replace")))
+        used, printed = run_measured(whole, place, limit, environment)
+        said = json.loads(_json_of(printed))
         _keep_pairs(name, place / "result", given)
     rows = said.get("rows", said.get("rows_in"))
     if rows != given.rows:
         raise Failed(f"accounts for {rows} of {given.rows} documents")
-    cpu = used["user"] + used["system"]
     megabytes = given.size / 1e6
-    return {
+    return used | {
         "value": megabytes / used["wall"],
-        "wall": used["wall"],
-        "cpu": cpu,
-        "mb_cpu_s": megabytes / cpu,
-        "peak_mb": used["peak"] / 1e6,
+        "mb_cpu_s": megabytes / used["cpu"],
         "removed": said.get("removed", said.get("dropped", 0)),
     }
 

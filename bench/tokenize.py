@@ -25,6 +25,7 @@ import pyarrow.parquet as pq
 
 from bench import corpus, peers
 from bench.harness import Contender, Facts, Failed, Options, Outcome, take_turns
+from bench.running import run_measured
 from hornbook import __version__
 
 UNIT = "MB/s"
@@ -132,34 +133,19 @@ def measured(name: str, command: list[str], given: Input, peer: str | None, limi
     """
     with tempfile.TemporaryDirectory(dir=given.scratch) as folder:
         place = Path(folder)
-        out, errors, result = place / "stdout", place / "stderr", place / "result"
+        result = place / "result"
         whole = [str(result) if word == "OUT" else word for word in command]
-        run = subprocess.run(
-            [sys.executable, str(ROOT / "bench" / "measured.py"), str(limit), str(out), str(errors), *whole],
-            cwd=place,
-            env=peers.environment(place) if peer else dict(os.environ),
-            stdout=subprocess.PIPE,
-            check=True,
-        )
-        used = json.loads(run.stdout)
-        if not used["ended"]:
-            raise Failed(f"did not end within {limit:.0f} s")
-        if used["code"]:
-            last = errors.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
-            raise Failed(f"exit code {used['code']}: {' '.join(last)[:300]}")
+        environment = peers.environment(place) if peer else dict(os.environ)
+        used, _ = run_measured(whole, place, limit, environment)
         written = 0
         if name:
             written, given.digests[name] = digest(result)
             if not written:
                 raise Failed("wrote no tokens")
-    cpu = used["user"] + used["system"]
     megabytes = given.size / 1e6
-    return {
+    return used | {
         "value": megabytes / used["wall"],
-        "wall": used["wall"],
-        "cpu": cpu,
-        "mb_cpu_s": megabytes / cpu,
-        "peak_mb": used["peak"] / 1e6,
+        "mb_cpu_s": megabytes / used["cpu"],
         "mtokens": written / 2e6,
     }
 
