@@ -77,21 +77,23 @@ def documents(cache: Path) -> Iterator[str]:
                     yield text
 
 
-def write(path: Path, texts: Iterator[str]) -> set[str]:
-    """Write the documents, each once, and near-copies of some among them in a drawn order; gives the copies' ids."""
+def write(path: Path, texts: Iterator[str]) -> dict[str, str]:
+    """Write the documents, each once, and near-copies of some among them in a drawn order; gives the ids of the copies,
+    each with its original's."""
     draw = random.Random(1)
     originals = list(dict.fromkeys(texts))
     rows = [(hashlib.sha256(text.encode()).hexdigest()[:16], text) for text in originals]
-    copies = []
-    for _, text in draw.sample(rows, len(rows)):
+    copies, origins = [], {}
+    for name, text in draw.sample(rows, len(rows)):
         copy = changed(text, draw)
         if len(copies) < COPIES and copy != text and likeness(text, copy) >= LIKE:
+            origins[f"copy-{len(copies):05}"] = name
             copies.append((f"copy-{len(copies):05}", copy))
     rows += copies
     draw.shuffle(rows)
     columns = {"id": [name for name, _ in rows], "text": [text for _, text in rows]}
     pq.write_table(pa.table(columns), path, compression="zstd", row_group_size=4096)
-    return {name for name, _ in copies}
+    return origins
 
 
 def changed(text: str, draw: random.Random) -> str:
@@ -108,14 +110,15 @@ def likeness(one: str, other: str) -> float:
     return len(a & b) / len(a | b)
 
 
-def _finding(contender: Contender, given: Input, copies: set[str]) -> Contender:
-    """The contender of the minhash benchmark, judged by how many of the copies are in a pair it found."""
+def _finding(contender: Contender, given: Input, copies: dict[str, str]) -> Contender:
+    """The contender of the minhash benchmark, judged by how many copies it removed for their originals, or these for
+    them."""
 
     def act(left: float) -> Facts:
         facts = contender.act(min(left, LONGEST))
         result = given.scratch / "pairs" / contender.name
-        pairs = pairs_of(result if contender.role == "ours" else result / "pairs.parquet")
-        found = copies & {name for pair in pairs for name in pair}
-        return facts | {"value": 100 * len(found) / len(copies)}
+        pairs = set(pairs_of(result if contender.role == "ours" else result / "pairs.parquet"))
+        found = sum(not pairs.isdisjoint((pair, pair[::-1])) for pair in copies.items())
+        return facts | {"value": 100 * found / len(copies)}
 
     return Contender(contender.name, contender.role, act, contender.missing)

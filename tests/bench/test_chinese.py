@@ -23,6 +23,8 @@ def test_copies_are_near_and_no_text_is_twice(tmp_path):
     table = pq.read_table(tmp_path / "some.parquet")
     assert 10 < len(copies) <= min(50, COPIES)
     assert table.num_rows == 50 + len(copies) == len(set(table["text"].to_pylist()))
+    text = dict(zip(table["id"].to_pylist(), table["text"].to_pylist(), strict=True))
+    assert all(LIKE <= likeness(text[copy], text[original]) < 1 for copy, original in copies.items())
     assert table["id"].to_pylist() != sorted(table["id"].to_pylist())
 
 
