@@ -20,7 +20,7 @@ LONG, SHORT = 24, 12
 LONG_STEP, SHORT_STEP = 8, 4
 _K0, _K1, _K2 = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD1342543DE82EF95), np.uint64(0xA0761D6478BD642F)
 _ZERO, _ONE, _SIXTY_THREE = np.uint64(0), np.uint64(1), np.uint64(63)
-_A, _B, _C, _TOP = np.uint64(0), np.uint64(6), np.uint64(12), np.uint64(56)
+_A, _B, _C, _PLACE, _TOP = np.uint64(0), np.uint64(6), np.uint64(12), np.uint64(18), np.uint64(56)
 _HALF, _SIX_BYTES = np.uint64(32), np.uint64(0xFFFFFFFFFFFF)
 _ALIKE = 96
 """Bytes in a row that two texts share where they share a passage, not a turn of phrase."""
@@ -71,12 +71,13 @@ def build(texts: Skeletons, at: NDArray[np.int64], size: int, most: int = 0) -> 
         most: windows that more texts than this have in common are left out, where what these texts share there is
             shorter than a passage (96 bytes); 0 leaves none out.
     """
-    hashes, inside, order = np.empty(at.size, np.uint64), np.empty(at.size, np.uint64), np.empty(at.size, np.int64)
+    hashes, grouped, order = np.empty(at.size, np.uint64), np.empty(at.size, np.uint64), np.empty(at.size, np.int32)
     _hashes(texts.data, at, size, hashes)
-    _by_top(hashes, inside, order)
-    which, distinct = np.empty(at.size, np.int32), np.empty(at.size, np.uint64)
-    distinct = distinct[: _number(inside, *_room(at.size), which, distinct)]
-    owners, gathered = np.zeros(distinct.size + 1, np.int64), np.empty(at.size, np.int64)
+    ends = np.zeros(257, np.int64)
+    _by_top(hashes, grouped, order, ends)
+    which, distinct = np.empty(at.size, np.int32), hashes
+    distinct = distinct[: _number(grouped, ends, *_room(int(np.diff(ends).max())), which, distinct)]
+    owners, gathered = np.zeros(distinct.size + 1, np.int64), np.empty(at.size, np.int32)
     _gather(which, order, owners, gathered)
     many = np.diff(np.searchsorted(at, texts.starts), append=at.size)
     text = np.repeat(np.arange(many.size, dtype=np.int32), many)[gathered]
@@ -182,14 +183,13 @@ def _hashes(data, at, size, out):
 
 
 @kernel
-def _by_top(hashes, out, order):
-    """Hashes in the order of their first eight bits, and where each was: then a table of them is filled from one end to
-    the other, within the processor's cache."""
-    at = np.zeros(257, np.int64)
+def _by_top(hashes, out, order, ends):
+    """Hashes in the order of their first eight bits, and where each was; group k lies from ends[k] to ends[k + 1]."""
     for i in range(hashes.size):
-        at[np.int64(hashes[i] >> _TOP) + 1] += 1
+        ends[np.int64(hashes[i] >> _TOP) + 1] += 1
     for k in range(1, 257):
-        at[k] += at[k - 1]
+        ends[k] += ends[k - 1]
+    at = ends[:-1].copy()
     for i in range(hashes.size):
         k = np.int64(hashes[i] >> _TOP)
         out[at[k]], order[at[k]] = hashes[i], i
@@ -207,18 +207,21 @@ def _shift(places):
 
 
 @kernel
-def _number(hashes, keys, numbers, which, distinct):
-    """Number hashes in the order in which they first come; returns how many there are."""
-    shift, mask, many = _shift(keys.size), np.int64(keys.size - 1), 0
-    for i in range(hashes.size):
-        key = hashes[i]
-        at = np.int64(key >> shift)
-        while keys[at] != _ZERO and keys[at] != key:
-            at = (at + 1) & mask
-        if keys[at] == _ZERO:
-            keys[at], numbers[at], distinct[many] = key, many, key
-            many += 1
-        which[i] = numbers[at]
+def _number(hashes, ends, keys, numbers, which, distinct):
+    """Number hashes in the order in which they first come; returns how many there are. Each group by itself, in a table
+    that the processor's cache holds."""
+    mask, many = np.int64(keys.size - 1), 0
+    for group in range(ends.size - 1):
+        keys[:] = _ZERO
+        for i in range(ends[group], ends[group + 1]):
+            key = hashes[i]
+            at = np.int64(key >> _PLACE) & mask
+            while keys[at] != _ZERO and keys[at] != key:
+                at = (at + 1) & mask
+            if keys[at] == _ZERO:
+                keys[at], numbers[at], distinct[many] = key, many, key
+                many += 1
+            which[i] = numbers[at]
     return many
 
 
