@@ -11,12 +11,37 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.commands import hornbook, last_json
+from tests.corpus import STORIES
 
 pytest.importorskip("fastokens", reason="tokenize.pretrained is measured with fastokens")
 
-NOUNS = "river mountain teacher garden engine letter village winter island question window market".split()
-VERBS = "crossed measured followed painted repaired remembered watched described carried studied".split()
-ADJECTIVES = "old quiet heavy curious northern broken careful distant bright narrow".split()
+NOUNS = [
+    "river",
+    "mountain",
+    "teacher",
+    "garden",
+    "engine",
+    "letter",
+    "village",
+    "winter",
+    "island",
+    "question",
+    "window",
+    "market",
+]
+VERBS = [
+    "crossed",
+    "measured",
+    "followed",
+    "painted",
+    "repaired",
+    "remembered",
+    "watched",
+    "described",
+    "carried",
+    "studied",
+]
+ADJECTIVES = ["old", "quiet", "heavy", "curious", "northern", "broken", "careful", "distant", "bright", "narrow"]
 EXAM = "A farmer has seventeen sheep and all but nine of them run away over the hill. How many are left?"
 
 
@@ -40,8 +65,7 @@ def written(folder: Path) -> dict[str, str]:
     texts["near"] = texts["good-1"].replace("In 1", "In 2", 1)
     texts["exam"] = f"{prose(draw)}\n{EXAM}\n{prose(draw)}"
     texts["short"] = "Buy now!"
-    texts["chinese"] = "小狐狸在森林里找到了一个蓝色的纽扣。它把纽扣带回家,给妈妈看。妈妈笑着说,这是一个小小的宝贝。" * 20
-    texts["arabic"] = "كان هناك قط صغير يحب اللعب في الحديقة. في يوم من الأيام وجد كرة حمراء كبيرة. " * 20
+    texts["chinese"], texts["arabic"] = STORIES[3] * 20, STORIES[4] * 20
     texts["emoji"] = "🐑🐑🐑 " * 200
     texts["mail"] = f"{prose(draw)} He wrote to mary.smith@example.com about the river and the hill."
     lines = [json.dumps({"id": name, "text": text}, ensure_ascii=False) + "\n" for name, text in texts.items()]
