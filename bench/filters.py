@@ -12,10 +12,11 @@ import time
 from pathlib import Path
 
 from bench import corpus, peers
-from bench.harness import Contender, Facts, Options, Outcome, take_turns
-from bench.minhash import COLUMNS, LONGEST, QUICK_SECONDS, SCRIPTS, WORKERS, Input, measured, prepared, versions
+from bench.harness import Contender, Facts, Options, Outcome, Role, take_turns
+from bench.minhash import LONGEST, QUICK_SECONDS, SCRIPTS, WORKERS, Input, measured, prepared, versions
 
 UNIT = "MB/s"
+COLUMNS = {"wall": "wall s", "cpu": "CPU s", "mb_cpu_s": "MB/CPU-s", "peak_mb": "peak MB", "removed": "removed"}
 PEERS = ("datatrove",)
 
 
@@ -54,11 +55,11 @@ def contenders(given: Input, cache: Path) -> list[Contender]:
     theirs = [str(python), str(SCRIPTS / "filters_datatrove.py"), "OUT", count, str(given.folder)]
     missing = None if python else "not installed: python -m bench filters --install (bench/peers/datatrove.txt)"
 
-    def turn(command: list[str], peer: str | None):
-        return lambda left: measured(command, given, peer, min(left, LONGEST))
+    def turn(name: str, role: Role, command: list[str], missing: str | None = None) -> Contender:
+        return Contender(name, role, lambda left: measured(name, command, given, min(left, LONGEST)), missing)
 
     return [
-        Contender("hornbook, as datatrove", "ours", turn([*own, "datatrove", *given.files], None)),
-        Contender("hornbook", "shown", turn([*own, "none", *given.files], None)),
-        Contender("datatrove", "peer", turn(theirs, "datatrove"), missing),
+        turn("hornbook, as datatrove", "ours", [*own, "datatrove", *given.files]),
+        turn("hornbook", "shown", [*own, "none", *given.files]),
+        turn("datatrove", "peer", theirs, missing),
     ]
