@@ -15,7 +15,6 @@ import subprocess
 import sys
 import tarfile
 import unicodedata
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,7 @@ import zstandard
 from hornbook.core.stage import Across, Each
 from hornbook.engine.finding import find_stage, stage_names
 from hornbook.store.parts import pieces
+from tests.archives import tar, zipped
 from tests.commands import hornbook, last_json
 from tests.contract import Example, example_of
 from tests.corpus import HOSTILE, STORIES
@@ -67,24 +67,6 @@ def texts() -> dict[str, str]:
         "10 MB of mail": "a@b." * (MB // 4),
     }
     return {f"hostile {k}": v for k, v in HOSTILE.items()} | {f"script {k}": v for k, v in scripts().items()} | long
-
-
-def tar(files: dict[str, bytes]) -> bytes:
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w") as archive:
-        for name, data in files.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(data)
-            archive.addfile(info, io.BytesIO(data))
-    return out.getvalue()
-
-
-def zipped(files: dict[str, bytes]) -> bytes:
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in files.items():
-            archive.writestr(name, data)
-    return out.getvalue()
 
 
 def record(n: int, page: bytes) -> bytes:

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hornbook.kernels.seeds import LONG, LONG_STEP, SHORT, SHORT_STEP, Index, bound, build, find, same, telling
+from hornbook.kernels.passages import bound, same
+from hornbook.kernels.seeds import LONG, LONG_STEP, SHORT, SHORT_STEP, Index, build, find, telling
 from hornbook.kernels.skeleton import Skeletons, squash
 from hornbook.kernels.words import texts
 

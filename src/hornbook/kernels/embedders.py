@@ -17,16 +17,23 @@ from hornbook.core.errors import HornbookError, UserError
 Embed = Callable[[Any], NDArray[np.float32]]
 """A column of text → unit vectors, float32 (rows, dimensions)."""
 
+NAMES = "wordllama, model2vec:NAME, sentence-transformers:NAME, or http://HOST:PORT/v1#MODEL"
 BATCH = 64
 SHOWN = 8000
 """Characters of a document that a server is sent; more than the 512 tokens most models read."""
 TIMEOUT = 300.0
 
 
-def known(name: str) -> bool:
-    """Whether an embedding's name can be one."""
+def possible(name: str) -> str:
+    """The name, where it can be an embedding's.
+
+    Raises:
+        ValueError: it cannot; says which can.
+    """
     kind, _, model = name.partition(":")
-    return name == "wordllama" or (kind in ("model2vec", "sentence-transformers", "http", "https") and bool(model))
+    if name != "wordllama" and not (kind in ("model2vec", "sentence-transformers", "http", "https") and model):
+        raise ValueError(NAMES)
+    return name
 
 
 @lru_cache(maxsize=2)

@@ -8,7 +8,6 @@ import gzip
 import io
 import random
 import tarfile
-import zipfile
 from importlib.metadata import distributions
 from pathlib import Path
 
@@ -20,6 +19,7 @@ import pytest
 from hornbook.stages.sources import _archives, _licences, _trees
 from hornbook.stages.sources.code import Code
 from hornbook.store.reading import File, streams
+from tests.archives import tar, zipped
 from tests.contract import Example
 from tests.stages.sources.reading import read, reasons
 
@@ -64,24 +64,6 @@ def test_knobs_decide_what_leaves():
 
 
 FILES = {f"fox-1.0/{path.relative_to(SOME / 'fox')}": path.read_bytes() for path in (SOME / "fox").iterdir()}
-
-
-def tar(files: dict[str, bytes], form: int = tarfile.PAX_FORMAT) -> bytes:
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w", format=form) as archive:
-        for name, data in files.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(data)
-            archive.addfile(info, io.BytesIO(data))
-    return out.getvalue()
-
-
-def zipped(files: dict[str, bytes]) -> bytes:
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in files.items():
-            archive.writestr(name, data)
-    return out.getvalue()
 
 
 def stored(tmp_path: Path, name: str, data: bytes, **knobs):

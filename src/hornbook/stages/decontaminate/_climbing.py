@@ -9,7 +9,8 @@ import numpy as np
 from cydifflib import SequenceMatcher
 from numpy.typing import NDArray
 
-from hornbook.kernels.seeds import LONG, LONG_STEP, SHORT, SHORT_STEP, Index, bound, build, find, same, telling
+from hornbook.kernels.passages import bound, same
+from hornbook.kernels.seeds import LONG, LONG_STEP, SHORT, SHORT_STEP, Index, build, find, telling
 from hornbook.kernels.skeleton import Skeletons, squash
 from hornbook.kernels.skeleton import places as places_in
 from hornbook.kernels.words import texts, words

@@ -17,7 +17,7 @@ from hornbook.core.keys import random_for
 from hornbook.core.knobs import knob
 from hornbook.core.rules import Rule
 from hornbook.core.stage import Across, Round
-from hornbook.kernels.embedders import embedder, known
+from hornbook.kernels.embedders import NAMES, embedder, possible
 from hornbook.stages.dedup._keeping import preference
 
 _ABBAS = "SemDeDup, Abbas et al. 2023, arXiv:2303.09540"
@@ -51,7 +51,7 @@ class Semantic(Across):
     )
     embedding: str = knob(
         "wordllama",
-        help="wordllama, model2vec:NAME, sentence-transformers:NAME, or http://HOST:PORT/v1#MODEL",
+        help=NAMES,
         source="quality.classifier",
     )
     blocks: int | None = knob(
@@ -66,12 +66,7 @@ class Semantic(Across):
     prefer: Literal["high", "low"] = knob("high", help="which values of that column are better")
     seed: int = knob(0, help="which documents k-means is fitted on, and where it begins")
 
-    @field_validator("embedding")
-    @classmethod
-    def _is_known(cls, given: str) -> str:
-        if not known(given):
-            raise ValueError("wordllama, model2vec:NAME, sentence-transformers:NAME or http://HOST:PORT/v1#MODEL")
-        return given
+    _possible = field_validator("embedding")(possible)
 
     def rounds(self) -> tuple[Round, ...]:
         """Which documents to fit on; the fit, which goes to every piece; the documents of a block together."""

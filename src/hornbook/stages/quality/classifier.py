@@ -16,7 +16,7 @@ from hornbook.core.documents import ID, TEXT
 from hornbook.core.errors import HornbookError, UserError
 from hornbook.core.knobs import knob
 from hornbook.core.stage import Across, Round
-from hornbook.kernels.embedders import embedder, known
+from hornbook.kernels.embedders import NAMES, embedder, possible
 from hornbook.stages.quality._judged import in_words, learning_curve, quality_of, ranked, reliability, rounded
 from hornbook.stages.quality._models import Method, Model, fit, matrix_of, ngram_features
 
@@ -72,7 +72,7 @@ class Classifier(Across):
     )
     embedding: str = knob(
         "wordllama",
-        help="wordllama, model2vec:NAME, sentence-transformers:NAME, or http://HOST:PORT/v1#MODEL",
+        help=NAMES,
     )
     trees: int = knob(100, help="forest: trees", ge=1, le=1000, source="scikit-learn's default")
     n: int = knob(2, help="ngrams: longest n-gram", unit="words", ge=1, le=5, source=f"{_DCLM}: 2")
@@ -81,12 +81,7 @@ class Classifier(Across):
 
     reads: ClassVar[tuple[str, ...] | None] = None
 
-    @field_validator("embedding")
-    @classmethod
-    def _is_known(cls, given: str) -> str:
-        if not known(given):
-            raise ValueError("wordllama, model2vec:NAME, sentence-transformers:NAME or http://HOST:PORT/v1#MODEL")
-        return given
+    _possible = field_validator("embedding")(possible)
 
     def rounds(self) -> tuple[Round, ...]:
         reads = tuple(dict.fromkeys((ID, TEXT, self.annotation, self.second)))

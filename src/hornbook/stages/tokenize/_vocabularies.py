@@ -67,6 +67,23 @@ def load(path: str | None, encoding: Encoding | None) -> Tokenizer:
         ) from error
 
 
+def end_of(tokenizer: Tokenizer, name: str, path: str | None) -> int:
+    """The number of the token that ends a document.
+
+    Raises:
+        UserError: the tokenizer, read from `path`, has none of that name.
+    """
+    end = tokenizer.token_to_id(name)
+    if end is None:
+        special = [t.content for t in tokenizer.get_added_tokens_decoder().values() if t.special]
+        raise UserError(
+            f"end: the tokenizer has no token {name!r}",
+            where=str(path),
+            fix=f"end: one of {', '.join(special[:20])}" if special else "a tokenizer with an end-of-text token",
+        )
+    return int(end)
+
+
 def _shipped_merges() -> bytes:
     """GPT-2's merges in an installed package.
 

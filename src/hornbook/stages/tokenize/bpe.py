@@ -14,6 +14,7 @@ from hornbook.core.knobs import InputPath, knob
 from hornbook.core.stage import Inputs, Job, Makes
 from hornbook.stages.tokenize._encoding import Encoder
 from hornbook.stages.tokenize._splits import Splits, flat, hashes, limit_of
+from hornbook.stages.tokenize._vocabularies import end_of
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -76,7 +77,8 @@ class Bpe(Job):
         total, share, rows = self._survey(inputs)
         tokenizer = self._given() if self.tokenizer else self._train(inputs, total, share, rows, tick)
         tokenizer.save(str(folder / "tokenizer.json"))
-        end, vocab = self._end_of(tokenizer), 1 + max(tokenizer.get_vocab(with_added_tokens=True).values())
+        vocab = 1 + max(tokenizer.get_vocab(with_added_tokens=True).values())
+        end = end_of(tokenizer, self.end, self.tokenizer)
         encoder = Encoder(tokenizer)
         splits = self._encode(inputs, Splits(folder, encoder, share, vocab, end), total, tick)
         write_index(folder, vocab=vocab, end=end, end_text=self.end, splits=splits)
@@ -153,17 +155,6 @@ class Bpe(Job):
         tokenizer.no_padding()
         tokenizer.no_truncation()
         return tokenizer
-
-    def _end_of(self, tokenizer: Tokenizer) -> int:
-        end = tokenizer.token_to_id(self.end)
-        if end is None:
-            special = [t.content for t in tokenizer.get_added_tokens_decoder().values() if t.special]
-            raise UserError(
-                f"end: the tokenizer has no token {self.end!r}",
-                where=str(self.tokenizer),
-                fix=f"end: one of {', '.join(special[:20])}" if special else "a tokenizer with an end-of-text token",
-            )
-        return int(end)
 
     def _encode(self, inputs: Inputs, out: Splits, total: int, tick: Callable[[float, str], None]) -> dict[str, Any]:
         with out:

@@ -14,11 +14,10 @@ from hornbook.core.knobs import InputPath, knob
 from hornbook.core.stage import Inputs, Job, Makes
 from hornbook.stages.tokenize._encoding import Encoder
 from hornbook.stages.tokenize._splits import Splits, flat, hashes, lengths, limit_of
-from hornbook.stages.tokenize._vocabularies import Encoding, load
+from hornbook.stages.tokenize._vocabularies import Encoding, end_of, load
 
 if TYPE_CHECKING:
     import numpy as np
-    from tokenizers import Tokenizer
 
 _GROUPS, _SHOWN = 1 << 16, 100
 """Sources counted one by one, and those of them in the facts."""
@@ -70,7 +69,8 @@ class Pretrained(Job):
 
         tokenizer = load(self.tokenizer, self.encoding)
         tokenizer.save(str(folder / "tokenizer.json"))
-        vocab, end = 1 + max(tokenizer.get_vocab(with_added_tokens=True).values()), self._end_of(tokenizer)
+        vocab = 1 + max(tokenizer.get_vocab(with_added_tokens=True).values())
+        end = end_of(tokenizer, self.end, self.tokenizer)
         encoder, sources = Encoder(tokenizer), _Sources(self.count_by)
         rows, limit = self._survey(inputs)
         done = 0
@@ -97,17 +97,6 @@ class Pretrained(Job):
                 fix="more documents (`hornbook look` shows what dropped them), or val_share: 0",
             )
         return rows, limit
-
-    def _end_of(self, tokenizer: Tokenizer) -> int:
-        end = tokenizer.token_to_id(self.end)
-        if end is None:
-            special = [t.content for t in tokenizer.get_added_tokens_decoder().values() if t.special]
-            raise UserError(
-                f"end: the tokenizer has no token {self.end!r}",
-                where=str(self.tokenizer),
-                fix=f"end: one of {', '.join(special[:20])}" if special else "a tokenizer with an end-of-text token",
-            )
-        return int(end)
 
 
 class _Sources:
