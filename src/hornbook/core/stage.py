@@ -99,6 +99,10 @@ class Inputs(Protocol):
         """The documents above, piece by piece, in order."""
         ...
 
+    def parts(self) -> list[Path]:
+        """The files of the documents above, in order, for a source that reads them piece by piece in many workers."""
+        ...
+
     def rows(self) -> int:
         """How many documents there are above."""
         ...

@@ -123,16 +123,27 @@ def write_empty(folder: Path, stem: str, schema: pa.Schema) -> None:
         pq.write_table(schema.empty_table(), draft, compression="zstd")
 
 
-def pieces(path: Path, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+def pieces(path: Path, columns: Sequence[str] | None = None, only: int | None = None) -> Iterator[pa.Table]:
     """The row groups of one part, in order; only the columns named are decoded.
 
     Columns that the part does not have are left out.
+
+    Args:
+        path: the part.
+        columns: which to decode; None for all.
+        only: the number of the one row group wanted; None for all.
     """
     with pq.ParquetFile(path) as file:
         have = file.schema_arrow.names
         wanted = None if columns is None else [name for name in columns if name in have]
-        for group in range(file.num_row_groups):
+        for group in range(file.num_row_groups) if only is None else (only,):
             yield file.read_row_group(group, columns=wanted, use_threads=False)
+
+
+def group_sizes(path: Path) -> list[int]:
+    """Rows of each row group of one part, in order."""
+    found = pq.read_metadata(path)
+    return [found.row_group(group).num_rows for group in range(found.num_row_groups)]
 
 
 def schema_of(path: Path) -> pa.Schema:
