@@ -67,6 +67,7 @@ class Options:
         seed: of every draw.
         model: the model's name.
         words: length of a completion, cut at max_tokens.
+        vary: whether a prompt that is asked again is answered otherwise, as by a model that samples.
         latency: seconds to generate: a number; [least, most], drawn; {"median", "sigma"}: lognormal.
         stragglers: {"share", "seconds"}: that share takes that long instead, outside of `workers`.
         faults: fault → probability of it at each attempt (FOR_GOOD: of the prompt).
@@ -87,6 +88,7 @@ class Options:
     seed: int = 0
     model: str = "test"
     words: int = 60
+    vary: bool = False
     latency: float | list[float] | dict[str, float] = 0.0
     stragglers: dict[str, float] = field(default_factory=dict)
     faults: dict[str, float] = field(default_factory=dict)
@@ -296,8 +298,11 @@ class Server:
     def complete(self, prompt: str, body: dict[str, Any], fault: str = "") -> dict[str, Any]:
         """Generate a completion in OpenAI's form, and count it as paid."""
         most = body.get("max_completion_tokens") or body.get("max_tokens") or self.options.words
-        text = "" if fault in ("empty", "refusal") else reply_to(prompt, min(self.options.words, most))
+        said = f"{self.paid[prompt]} {prompt}" if self.options.vary else prompt
+        text = "" if fault in ("empty", "refusal") else reply_to(said, min(self.options.words, most))
         finish = "length" if most < self.options.words else "stop"
+        if text and (form := body.get("response_format")):
+            text, finish = json.dumps(instance(form["json_schema"]["schema"], said)), "stop"
         if fault == "filter":
             text, finish = text[: len(text) // 2], "content_filter"
         choice: dict[str, Any] = {"index": 0, "finish_reason": finish}
@@ -359,6 +364,16 @@ def reply_to(prompt: str, words: int = 60) -> str:
     seed = hashlib.blake2b(prompt.encode("utf-8", "surrogatepass")).digest()
     picked = [WORDS[(seed[n % 64] + n * seed[(n + 1) % 64]) % len(WORDS)] for n in range(words)]
     return " ".join(picked).capitalize() + "."
+
+
+def instance(schema: dict[str, Any], prompt: str) -> Any:
+    """JSON that fits a plain schema (objects of enums, truth values and texts) and depends on the prompt alone."""
+    if "properties" in schema:
+        return {name: instance(inner, f"{name} {prompt}") for name, inner in schema["properties"].items()}
+    seed = hashlib.blake2b(prompt.encode("utf-8", "surrogatepass")).digest()[0]
+    if "enum" in schema:
+        return schema["enum"][seed % len(schema["enum"])]
+    return seed % 2 == 0 if schema.get("type") == "boolean" else reply_to(prompt, 5)
 
 
 async def serve(options: Options) -> None:

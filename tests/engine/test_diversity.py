@@ -132,6 +132,24 @@ def test_a_group_that_collapses_weighs_less_and_recovers() -> None:
     assert diversity.weight(("t.template=dull",)) == 1.0
 
 
+def test_the_more_alike_a_group_is_the_less_it_weighs() -> None:
+    """Of groups that are all over the limit too; and chance alone, among few replies, weighs little."""
+    draw, diversity = random.Random(15), Diversity(Watching(want=1))
+    shares = {"0.2": 0.2, "0.5": 0.5, "0.7": 0.7, "1.0": 1.0}
+    for _ in range(64):
+        for name, share in shares.items():
+            diversity.look((f"t.topic={name}",), story(draw, "Once upon a time" if draw.random() < share else ""))
+    weights = [diversity.weight((f"t.topic={name}",)) for name in shares]
+    assert weights == sorted(weights, reverse=True)
+    assert weights[0] == 1.0
+    assert weights[1] > 2 * weights[2] > 2 * weights[3] == 2 * FLOOR
+    few = Diversity(Watching(want=1))
+    for n in range(32):
+        few.look((f"t.topic={n % 4}",), story(draw, "Once upon a time" if n % 4 == 0 or n < 4 else ""))
+    assert few.weight(("t.topic=0",)) < 0.25, "eight of eight are enough"
+    assert few.weight(("t.topic=1",)) == 1.0, "one of eight is not"
+
+
 def test_a_group_that_repeats_itself_weighs_less() -> None:
     draw, diversity = random.Random(4), Diversity(Watching())
     few = [story(draw) for _ in range(5)]

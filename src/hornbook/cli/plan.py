@@ -94,8 +94,17 @@ def _totals(forecasts: list[Forecast]) -> dict[str, Any]:
         "tokens": sum((f.tokens or 0) + (f.prompt_tokens or 0) for f in left),
         "usd": sum(f.usd or 0.0 for f in left),
         "seconds": sum(f.seconds or 0.0 for f in left),
+        "most": _most(left),
         "time_unknown": [f.step for f in left if f.seconds is None],
     }
+
+
+def _most(left: list[Forecast]) -> dict[str, float] | None:
+    """The most that all steps that ask can take together; None where nobody can know of one of them."""
+    asks = [f for f in left if f.kind == "ask"]
+    if any(f.most is None for f in asks):
+        return None
+    return {name: sum((f.most or {})[name] for f in asks) for name in ("requests", "prompt_tokens", "tokens", "usd")}
 
 
 def _show(recipe: Recipe, forecasts: list[Forecast], told: Pilot | None) -> None:
@@ -122,6 +131,13 @@ def _show(recipe: Recipe, forecasts: list[Forecast], told: Pilot | None) -> None
     cached = f"{totals['cached']} of {len(forecasts)} steps cached; " if totals["cached"] else ""
     asked = f"{totals['requests']:,} requests, {totals['tokens']:,} tokens, {money(totals['usd'])}, "
     out.print(f"{cached}still to do: {asked}about {spell(totals['seconds'])}{more}")
+    for text in _rounds(forecasts):
+        out.print(text)
+    if (most := totals["most"]) is not None and most["requests"]:
+        tokens = most["tokens"] + most["prompt_tokens"]
+        blind = any(f.kind == "ask" and f.state == "unknown" for f in forecasts)
+        beside = "; beside the rows' own prompts, unknown until the steps above are done" if blind else ""
+        out.print(f"at most: {most['requests']:,} requests, {tokens:,} tokens, {money(most['usd'])}{beside}")
     if recipe.budget.usd is not None and totals["usd"] > recipe.budget.usd:
         out.print(f"the budget of ${recipe.budget.usd:g} will stop it: --set budget.usd={totals['usd'] * 1.2:.2f}")
     said = [(f.step, text) for f in forecasts for text in f.says]
@@ -129,6 +145,16 @@ def _show(recipe: Recipe, forecasts: list[Forecast], told: Pilot | None) -> None
         out.print("\nassumed:")
         for step, text in said:
             out.print(f"  {step}: {text}", style="dim")
+
+
+def _rounds(forecasts: list[Forecast]) -> list[str]:
+    """Of each step that may ask several requests for a row: what they are for."""
+    said = []
+    for f in forecasts:
+        if f.sorts and f.state != "cached":
+            sorts = ", ".join(f"{many:,} {name}" for name, many in f.sorts.items())
+            said.append(f"{f.step}: {f.left or 0:,} rows, {sorts}")
+    return said
 
 
 def _row(f: Forecast) -> list[Any]:
@@ -159,7 +185,7 @@ def _whole(f: Forecast, told: Pilot) -> str:
     kept = f.intervals.get("kept")
     docs = f", {f.kept or 0:,} documents of {f.rows or 0:,} ({kept[0]:,.0f}–{kept[1]:,.0f})" if kept else ""
     return (
-        f"the other {f.requests:,} of {told.step}: {f.tokens or 0:,} reply tokens ({tokens[0]:,.0f}–{tokens[1]:,.0f})"
+        f"the other {f.left or 0:,} of {told.step}: {f.tokens or 0:,} reply tokens ({tokens[0]:,.0f}–{tokens[1]:,.0f})"
         f"{cost}{time}{docs}; 90 % intervals"
     )
 

@@ -83,6 +83,29 @@ def _plain(value: object) -> object:
 
 
 @dataclass(frozen=True, slots=True)
+class Ahead:
+    """A request that may follow a row's first one, as far as it can be told before anything is asked.
+
+    Args:
+        name: what for, in a word (sample, score, rewrite …).
+        likely: how many rows in one come to it, where nothing was measured: 0 to 1.
+        prompts: how often the row's own prompt stands in it.
+        replies: how many replies of the length of the row's first one stand in it.
+        words: its own words.
+        shown: tokens of other replies, of known length, that stand in it.
+        tokens: its longest reply; None: as long as the row's first one.
+    """
+
+    name: str
+    likely: float = 1.0
+    prompts: int = 1
+    replies: int = 0
+    words: str = ""
+    shown: int = 0
+    tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Raw:
     """What came over the wire, before anyone looked inside: journaled as it is.
 

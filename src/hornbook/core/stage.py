@@ -20,7 +20,7 @@ from typing import Any, ClassVar, Literal, Protocol
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 
-from hornbook.core.asking import Reply, Request
+from hornbook.core.asking import Ahead, Reply, Request
 from hornbook.core.rules import Rule
 
 Makes = Literal["documents", "tokens", "student", "exam", "page", "index"]
@@ -223,6 +223,27 @@ class Ask(Stage):
                 row without asking here.
         """
         return None
+
+    def in_rounds(self) -> bool:
+        """Whether a row may be asked for more than once: `again` is called where it is so."""
+        return type(self).again is not Ask.again
+
+    def ahead(self) -> Sequence[Ahead] | None:
+        """What may follow a row's first request, in its order, all that can be; None where nobody can know.
+
+        From this and the first requests `hornbook plan` says what a step will cost, and at most.
+        """
+        return None if self.in_rounds() else ()
+
+    def outcome(self, reply: Reply) -> str | None:
+        """Of a stage in rounds: the text that a row's replies come to, None where they are of no use.
+
+        It is what is watched for sameness, and what `want` counts.
+
+        Args:
+            reply: the last one, the earlier ones in its `before`.
+        """
+        return reply.text if reply.error is None else None
 
     @abc.abstractmethod
     def take(self, piece: pa.Table, replies: Sequence[Reply]) -> pa.Table:

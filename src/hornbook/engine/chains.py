@@ -6,6 +6,7 @@ a chain needs keeping but its requests and replies, and those are in the journal
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -65,10 +66,18 @@ class Chains:
         stage: what says how to go on.
         params: the teacher's sampling parameters.
         look: asks the journal.
+        ended: called with a row's first request, the very one that `begin` was given, and the last reply of it,
+            the earlier ones in its `before`, when the row is done.
     """
 
-    def __init__(self, stage: Ask, params: Mapping[str, Any], look: Look) -> None:
-        self._stage, self._params, self._look = stage, params, look
+    def __init__(
+        self,
+        stage: Ask,
+        params: Mapping[str, Any],
+        look: Look,
+        ended: Callable[[Request, Reply], None] | None = None,
+    ) -> None:
+        self._stage, self._params, self._look, self._ended = stage, params, look, ended
         self._waiting: dict[str, list[Chain]] = {}
 
     def begin(self, request: Request, row: Mapping[str, Any]) -> None:
@@ -83,6 +92,8 @@ class Chains:
             reply = replies.pop()
             for chain in self._waiting.pop(reply.key, ()):
                 if not chain.went_on(self._stage, self._params, reply):
+                    if self._ended is not None:
+                        self._ended(chain.asked[0], chain.last())
                     continue
                 request = chain.asked[-1]
                 key = request.key()
@@ -99,7 +110,12 @@ class Chains:
 
 def chained(stage: Ask) -> bool:
     """Whether a stage asks in rounds."""
-    return type(stage).again is not Ask.again
+    return stage.in_rounds()
+
+
+def rounds_of(stage: Ask) -> dict[str, int] | None:
+    """What may follow a row's first request: what it is for → how often; None for a stage that asks once."""
+    return dict(Counter(one.name for one in stage.ahead() or ())) if stage.in_rounds() else None
 
 
 def rows_of(piece: pa.Table) -> list[dict[str, Any]]:
@@ -111,28 +127,41 @@ def rows_of(piece: pa.Table) -> list[dict[str, Any]]:
 def follow(
     stage: Ask, rows: Iterable[tuple[Mapping[str, Any], Request]], params: Mapping[str, Any], look: Look
 ) -> tuple[list[Reply | None], list[str]]:
-    """Walk the chains of some rows through the journal, a round of look-ups for all of them at a time.
+    """Walk the chains of some rows through the journal.
 
     Returns:
         for each row its last reply with the earlier ones in `before`, None where the journal lacks one; and
         the keys of the requests it lacks, or holds a `transport` tombstone for.
     """
+    walks = walked(stage, rows, params, look)
+    ended = [walk.last() if len(walk.asked) == len(walk.replies) else None for walk in walks]
+    return ended, [lacking for walk in walks if (lacking := lacking_of(walk)) is not None]
+
+
+def walked(
+    stage: Ask, rows: Iterable[tuple[Mapping[str, Any], Request]], params: Mapping[str, Any], look: Look
+) -> list[Chain]:
+    """The chains of some rows as far as the journal goes, a round of look-ups for all of them at a time."""
     chains = [Chain(row, [request]) for row, request in rows]
-    open_, lacking = list(range(len(chains))), []
-    ended: list[Reply | None] = [None] * len(chains)
+    open_ = chains
     while open_:
-        keys = {at: chains[at].asked[-1].key() for at in open_}
-        known = look(list(dict.fromkeys(keys.values())))
-        left = []
-        for at in open_:
-            reply = known.get(keys[at])
-            if reply is None or reply.error == "transport":
-                lacking.append(keys[at])
-            if reply is None:
-                continue
-            if chains[at].went_on(stage, params, reply):
-                left.append(at)
-            else:
-                ended[at] = chains[at].last()
-        open_ = left
-    return ended, lacking
+        keys = [chain.asked[-1].key() for chain in open_]
+        known = look(list(dict.fromkeys(keys)))
+        found = [(chain, known[key]) for chain, key in zip(open_, keys, strict=True) if key in known]
+        open_ = [chain for chain, reply in found if chain.went_on(stage, params, reply)]
+    return chains
+
+
+def lacking_of(chain: Chain) -> str | None:
+    """The key of the request that a walk through the journal ended at for want of a reply; None for a whole chain."""
+    if len(chain.asked) > len(chain.replies) or chain.replies[-1].error == "transport":
+        return chain.asked[-1].key()
+    return None
+
+
+def outcome(stage: Ask, reply: Reply) -> Reply:
+    """What a whole chain came to, as one reply: the text that counts, or the last reply's error."""
+    text = stage.outcome(reply)
+    if text is not None:
+        return replace(reply, text=text, error=None, detail="")
+    return reply if reply.error is not None else replace(reply, error="rejected", detail="of no use to the stage")

@@ -8,6 +8,7 @@ of it is numpy: the process that asks loads no compiler.
 
 from __future__ import annotations
 
+import math
 from collections import Counter, OrderedDict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,7 +24,9 @@ from hornbook.core.stage import Stage
 from hornbook.kernels.glance import Recent, glance
 from hornbook.kernels.sketches import Distinct, Lengths, SpaceSaving, entropy, ranked
 
-AT_A_TIME = 32
+AT_A_TIME, AT_FIRST, SOON = 32, 8, 1_024
+"""Replies looked at together; where what is asked next depends on it so few, until so many were heard: of a few hundred
+replies, 32 that nobody has looked at yet are many."""
 OPENING_WORDS = 3
 """As `quality.openings` counts them."""
 LONGEST_OPENING = 256
@@ -34,15 +37,20 @@ GROUP_BITS = 10
 LONGEST_VALUE = 100
 ALIKE = 0.7
 """Estimated Jaccard similarity of word 5-grams from which a reply repeats an earlier one (datatrove: 0.72)."""
-RECENT, FEW = 64, 16
+RECENT, FEW = 64, 4
 """Replies by which a group is judged, and how many there must be."""
+SURE = 1.645
+"""Of few replies the lower end of their share's 90 % interval (Wilson 1927) is judged, so that chance alone weighs
+little: 3 of 4 alike, 5 of 8 or 8 of 16 are surely over 0.3; chance does that to 8, 6, 7 of 100 groups just at 0.3."""
 MOST_GROUPS = 256
 MOST_VALUES = 16_384
 MOST_OPEN = 16_384
 """Requests under way whose group is remembered."""
-STEP, FLOOR = 0.75, 0.1
-"""A collapsed group's weight is multiplied by STEP each time it is judged, down to FLOOR, and divided by it
-when it is diverse again (multiplicative weights: Arora, Hazan, Kale 2012; the numbers are our choice)."""
+FLOOR = 0.1
+"""Least weight, so that nothing starves and a group that has recovered is noticed. Our choice."""
+STEEP = 2.0
+"""A group whose share is so many times its limit weighs as much less, to this power: at the default limit of 0.3 one
+that always begins alike comes to the floor. Our choice; docs/diversity.md has what it is worth."""
 SHOWN_GROUPS = 50
 
 Groups = tuple[str, ...]
@@ -112,15 +120,14 @@ class _Group:
         self.weight = 1.0
 
     def judge(self, limits: Collapse) -> None:
-        """Change the weight by what the last replies are like."""
+        """Set the weight by what the last replies are like."""
         if len(self.recent) < FEW:
             return
-        top = max(Counter(opening for opening, _ in self.recent).values()) / len(self.recent)
-        repeats = sum(repeat for _, repeat in self.recent) / len(self.recent)
-        if top > limits.top_opening or repeats > limits.repeats:
-            self.weight = max(FLOOR, self.weight * STEP)
-        else:
-            self.weight = min(1.0, self.weight / STEP)
+        many = len(self.recent)
+        top = max(Counter(opening for opening, _ in self.recent).values())
+        repeats = sum(repeat for _, repeat in self.recent)
+        over = max(_at_least(top, many) / limits.top_opening, _at_least(repeats, many) / limits.repeats)
+        self.weight = 1.0 if over <= 1 else max(FLOOR, over**-STEEP)
 
     def facts(self, replies: int) -> dict[str, Any]:
         """For the manifest; `replies` are all of the group."""
@@ -190,7 +197,7 @@ class Diversity:
         if self.replies > ALL_FIRST and self.replies % THEN_EVERY and not self.steers:
             return
         self._waiting.append((groups, text))
-        if len(self._waiting) >= AT_A_TIME:
+        if len(self._waiting) >= (AT_FIRST if self.steers and self.heard < SOON else AT_A_TIME):
             self.settle()
 
     def settle(self) -> None:
@@ -326,6 +333,14 @@ class Diversity:
         for name, many in self._met.items():
             found.setdefault(name.partition("=")[0], []).append(many)
         return found
+
+
+def _at_least(hits: int, many: int) -> float:
+    """What a share is at least, surely enough: the lower end of its interval."""
+    share, square = hits / many, SURE**2
+    middle = share + square / (2 * many)
+    half = SURE * math.sqrt(share * (1 - share) / many + square / (4 * many**2))
+    return max(0.0, (middle - half) / (1 + square / many))
 
 
 def _covered(values: Sequence[int]) -> dict[str, Any]:

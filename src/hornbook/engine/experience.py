@@ -52,17 +52,31 @@ class Experience:
         return _median(m["seconds"] for m in self._nearest(use, knobs) if m.get("seconds"))
 
     def tokens_a_reply(self, use: str, model: str) -> float | None:
-        """Mean tokens of a reply by the model to the stage's requests."""
+        """Mean tokens of a reply by the model to the stage's requests, one to a row."""
         return _ratio(self._asked(use, model), "tokens")
 
     def tokens_a_prompt(self, use: str, model: str) -> float | None:
-        """Mean tokens of the stage's prompts, as the model counts them."""
+        """Mean tokens of the stage's prompts, one to a row, as the model counts them."""
         return _ratio(self._asked(use, model), "prompt_tokens")
 
-    def tokens_a_second(self, use: str, model: str) -> float | None:
+    def tokens_a_second(self, use: str, model: str, rounds: Mapping[str, int] | None = None) -> float | None:
         """Median rate at which the model wrote replies to the stage's requests, asked online."""
-        online = (f for f in self._asked(use, model) if not f.get("batch"))
+        online = (f for f in self._asked(use, model, rounds) if not f.get("batch"))
         return _median(f["tokens_per_second"] for f in online if f.get("tokens_per_second"))
+
+    def a_row(self, use: str, model: str, rounds: Mapping[str, int]) -> dict[str, float] | None:
+        """Mean requests, prompt_tokens and tokens of a row that was asked for as often as may be now.
+
+        Args:
+            rounds: what may follow a row's first request, by what it is for.
+        """
+        whole = [f for f in self._asked(use, model, rounds) if not f.get("cached")]
+        asked = [int(f["answered"]) + int(f.get("failed", 0)) for f in whole]
+        rows = sum(asked) - sum(int(f.get("followed", 0)) for f in whole)
+        if rows <= 0:
+            return None
+        sums = {name: sum(int(f.get(name, 0)) for f in whole) for name in ("prompt_tokens", "tokens")}
+        return {"requests": sum(asked) / rows} | {name: found / rows for name, found in sums.items()}
 
     def _of(self, use: str) -> list[Mapping[str, Any]]:
         return [m for m in self.manifests if m.get("stage") == use]
@@ -73,9 +87,10 @@ class Experience:
     def _nearest(self, use: str, knobs: Mapping[str, Any]) -> list[Mapping[str, Any]]:
         return self._same(use, knobs) or self._of(use)
 
-    def _asked(self, use: str, model: str) -> list[Mapping[str, Any]]:
+    def _asked(self, use: str, model: str, rounds: Mapping[str, int] | None = None) -> list[Mapping[str, Any]]:
+        """Facts of steps that asked the model, in the same rounds."""
         facts = [m.get("facts") or {} for m in self._of(use)]
-        return [f for f in facts if f.get("answered") and f.get("model") == model]
+        return [f for f in facts if f.get("answered") and f.get("model") == model and f.get("rounds") == rounds]
 
 
 def _median(values: Iterable[float]) -> float | None:

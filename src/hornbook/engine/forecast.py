@@ -3,37 +3,28 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+from hornbook.core.asking import Ahead
 from hornbook.core.stage import Ask
-from hornbook.engine.chains import chained
-from hornbook.engine.execute import Setting
+from hornbook.engine.chains import rounds_of
 from hornbook.engine.experience import Experience
-from hornbook.engine.keys import StepKeys, scorer
 from hornbook.engine.pilot import Interval, Pilot, for_all
 from hornbook.engine.recipe import Step
-from hornbook.engine.streams import rows_asked, stream
+from hornbook.engine.rounds import CHARACTERS_A_TOKEN, Load, load_of
+from hornbook.engine.survey import Seen
 from hornbook.engine.worst import MAX_TOKENS
-from hornbook.store.artifacts import Above
-from hornbook.store.intents import in_batches
-from hornbook.store.journal import Journal
 from hornbook.teachers.prices import BATCH_SHARE, Tariff, tariff_as_asked
 from hornbook.teachers.spec import TeacherSpec, name_of
-
-CHARACTERS_A_TOKEN = 4.0
-"""English prose; OpenAI's rule of thumb (help.openai.com, "What are tokens and how to count them?")."""
 
 LOCAL_TOKENS_A_SECOND = 180.0
 """The embedded teacher with 8 slots on two quiet cores, as measured for Hornbook's first recipe."""
 
 REMOTE_TOKENS_A_SECOND = 30.0
 """Of one request to a server, a cautious round number; a pilot measures it."""
-
-COUNTED = 20_000
-"""How many requests are looked up in the journal; what lies beyond is taken to be alike."""
 
 A_DAY = "asked in batches: when they come is the provider's affair, within a day"
 
@@ -48,7 +39,10 @@ class Forecast:
         step, use, kind, number: which.
         state: cached (its result is there), to do, or unknown until a step above is done.
         rows, kept: documents in and out.
-        requests: how many the teacher must still answer; `journaled` are answered already.
+        requests: how many the teacher must still answer, all that follow from others too; `journaled` rows are
+            answered already, `left` are not.
+        sorts: those requests by what they are for, where a row may have several.
+        most: the most requests, prompt_tokens, tokens and usd that asking can take; None where nobody can know.
         prompt_tokens, tokens: of all requests that are still to be asked, and of their replies.
         usd, seconds: what they cost and take.
         intervals: 90 % intervals of tokens, usd, seconds and kept, where a pilot gives them.
@@ -64,29 +58,15 @@ class Forecast:
     kept: int | None = None
     requests: int | None = None
     journaled: int = 0
+    left: int | None = None
+    sorts: dict[str, int] = field(default_factory=dict)
+    most: dict[str, float] | None = None
     prompt_tokens: int | None = None
     tokens: int | None = None
     usd: float | None = None
     seconds: float | None = None
     intervals: dict[str, Interval] = field(default_factory=dict)
     says: list[str] = field(default_factory=list)
-
-
-@dataclass
-class Seen:
-    """What is known of a step's requests before any is asked.
-
-    Args:
-        requests: how many there are.
-        journaled: of them, how many the journal answers.
-        sent: of them, how many are in batches at a provider.
-        letters: mean length.
-    """
-
-    requests: int
-    journaled: int
-    sent: int
-    letters: float
 
 
 def asks(
@@ -104,22 +84,22 @@ def asks(
     """
     spec = step.teacher
     assert spec is not None
+    assert isinstance(step.stage, Ask)
     price = tariff_as_asked(spec)
     _say_price(found, price, spec)
     _left(found, step, seen, pilot)
-    if found.requests is None:
+    if found.left is None:
         found.says.append("requests unknown until the documents above are")
         return
+    _at_most(found, step, seen, price)
     if pilot is not None:
         _from_pilot(found, spec, price, pilot)
         return
-    model = name_of(spec, cache) or ""
+    model, rounds = name_of(spec, cache) or "", rounds_of(step.stage)
     prompt = experience.tokens_a_prompt(step.use, model)
     if prompt is None and seen is not None:
         prompt = seen.letters / CHARACTERS_A_TOKEN
         found.says.append(f"prompts: {CHARACTERS_A_TOKEN:g} characters a token")
-    if prompt is not None:
-        found.prompt_tokens = round(prompt * found.requests)
     reply = experience.tokens_a_reply(step.use, model)
     if reply is None:
         reply = float(_bounded(step) or MAX_TOKENS)
@@ -127,54 +107,73 @@ def asks(
         found.says.append(f"at most {reply:,.0f} tokens a reply ({said})")
     else:
         found.says.append(f"{reply:,.0f} tokens a reply, as in earlier runs")
-    found.tokens = round(reply * found.requests)
-    found.seconds = _seconds(found, spec, experience.tokens_a_second(step.use, model))
-    if found.prompt_tokens is None and price.bands[0].prompt:
+    load = load_of(_ahead(step.stage), _open(found.left, seen.begun if seen else {}), (prompt or 0.0, reply), price)
+    if rounds is not None and (measured := experience.a_row(step.use, model, rounds)) is not None:
+        load = _as_measured(load, measured, found)
+    found.requests, found.tokens, found.usd = round(load.requests), round(load.tokens), load.usd
+    found.sorts = dict(load.sorts) if rounds is not None else {}
+    if prompt is not None or rounds is not None:
+        found.prompt_tokens = round(load.prompt_tokens)
+    found.seconds = _seconds(found, spec, experience.tokens_a_second(step.use, model, rounds))
+    if prompt is None and price.bands[0].prompt:
         found.says.append("cost without prompts: their length is unknown until the step above is done")
-    found.usd = price.of(prompt or 0.0, reply) * found.requests + (found.seconds or 0.0) / 3600 * price.hour
+    found.usd += (found.seconds or 0.0) / 3600 * price.hour
+
+
+def _ahead(stage: Any) -> tuple[Ahead, ...]:
+    return tuple(stage.ahead() or ())
+
+
+def _open(left: float, begun: Mapping[int, int]) -> dict[int, float]:
+    """Requests that are answered of a row → of how many of the rows that are left; those that were begun go first."""
+    found: dict[int, float] = {}
+    for known, many in sorted(begun.items(), reverse=True):
+        found[known] = min(many, left)
+        left -= found[known]
+    return found | {0: found.get(0, 0.0) + left}
+
+
+def _as_measured(load: Load, a_row: dict[str, float], found: Forecast) -> Load:
+    """What earlier runs with as many rounds took, in the proportion of what is left."""
+    rows = found.left or 0
+    share = min(1.0, load.requests / (rows * a_row["requests"])) if rows else 0.0
+    found.says.append(f"{a_row['requests']:.2f} requests a row, as in earlier runs")
+    usd = load.usd / load.tokens * a_row["tokens"] * rows * share if load.tokens else 0.0
+    requests, prompts, tokens = (rows * share * a_row[name] for name in ("requests", "prompt_tokens", "tokens"))
+    return Load(requests, prompts, tokens, usd, load.sorts)
+
+
+def _at_most(found: Forecast, step: Step, seen: Seen | None, price: Tariff) -> None:
+    """The most that asking can take, retries of requests that broke off left aside."""
+    stage = step.stage
+    assert isinstance(stage, Ask)
+    if stage.ahead() is None:
+        found.says.append(
+            "a row may be asked for more than once, nobody can say how often: a request here is its first"
+        )
+        return
+    rows = found.rows if seen is None else seen.left()
+    each = (seen.worst if seen is not None else 0.0, float(_bounded(step) or MAX_TOKENS))
+    open_ = _open(rows or 0, seen.begun if seen is not None else {})
+    found.most = load_of(_ahead(stage), open_, each, price, most=True).facts()
+    if seen is None:
+        found.says.append("the most is without the rows' own prompts: their length is unknown")
 
 
 def _left(found: Forecast, step: Step, seen: Seen | None, pilot: Pilot | None) -> None:
     """Requests that are still to be asked."""
     assert isinstance(step.stage, Ask)
-    if chained(step.stage):
-        found.says.append("a row may be asked for more than once: a request here is a row's first")
     if seen is not None:
-        found.requests, found.journaled = max(0, seen.requests - seen.journaled - seen.sent), seen.journaled
+        found.left, found.journaled = seen.left(), seen.journaled
         if seen.sent:
             found.says.append(f"{seen.sent:,} more are in batches under way: paid for already")
     elif found.rows is not None:
-        found.requests = found.rows
+        found.left = found.rows
     want = getattr(step.stage, "want", None)
-    if want is not None and found.requests is not None:
+    if want is not None and found.left is not None:
         good = 1.0 if pilot is None else max(0.01, pilot.good[0])
-        found.requests = min(found.requests, math.ceil(max(0, want - found.journaled) / good))
-        found.says.append(f"asked until {want:,} replies are good")
-
-
-def survey(step: Step, keys: StepKeys, above: Above, setting: Setting) -> Seen:
-    """Look at the step's requests: how many, how long, how many the journal answers."""
-    score = scorer(step.stage)
-    assert isinstance(score, Ask)
-    work = setting.work(step, keys, above, setting.workspace.artifact(keys.step))
-    reader = Journal(work.journal)
-    looked = journaled = sent = letters = 0
-    try:
-        requests = islice(stream(score, work, above), COUNTED)
-        while some := list(islice(requests, 512)):
-            looked += len(some)
-            letters += sum(len(r.prompt) + sum(len(m.get("content", "")) for m in r.messages) for r in some)
-            asked = [request.key() for request in some]
-            entries = reader.find(asked)
-            here = [key for key in asked if key in entries and entries[key].error != "transport"]
-            journaled += len(here)
-            sent += len(in_batches(work.journal, asked).keys() - set(here))
-    finally:
-        reader.close()
-    if not looked:
-        return Seen(0, 0, 0, 0.0)
-    total = looked if looked < COUNTED else rows_asked(score, above)
-    return Seen(total, round(journaled * total / looked), round(sent * total / looked), letters / looked)
+        found.left = min(found.left, math.ceil(max(0, want - found.journaled) / good))
+        found.says.append(f"asked until {want:,} replies are good; at most: every prompt is asked")
 
 
 def _bounded(step: Step) -> int | None:
@@ -214,7 +213,8 @@ def _say_price(found: Forecast, price: Tariff, spec: TeacherSpec) -> None:
 
 def _from_pilot(found: Forecast, spec: TeacherSpec, price: Tariff, pilot: Pilot) -> None:
     """Numbers for all requests from those of some, which were asked online."""
-    many, seen = found.requests or 0, pilot.replies
+    many, seen = found.left or 0, pilot.replies
+    found.requests = round(pilot.requests[0] * many)
     found.prompt_tokens, found.tokens = round(pilot.prompt_tokens[0] * many), round(pilot.tokens[0] * many)
     share = BATCH_SHARE if spec.batch else 1.0
     found.usd = share * pilot.usd_each[0] * many

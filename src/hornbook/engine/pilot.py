@@ -57,6 +57,7 @@ class Pilot:
         tokens_per_second: written in all, as measured now; 0 where nothing was asked.
         usd: spent on it.
         errors: why rows will be dropped → how many.
+        requests: mean of a row, with its 90 % interval.
     """
 
     step: str
@@ -74,6 +75,7 @@ class Pilot:
     tokens_per_second: float
     usd: float
     errors: dict[str, int] = field(default_factory=dict)
+    requests: tuple[float, Interval] = (1.0, (1.0, 1.0))
 
 
 def pilot(recipe: Recipe, setting: Setting, count: int) -> Pilot | None:
@@ -191,6 +193,7 @@ def _learned(step: Step, wanted: int, tally: Tally, replies: Sequence[Reply], ju
         tokens_per_second=tally.tokens / tally.seconds if tally.seconds else 0.0,
         usd=tally.usd,
         errors=dict(sorted(judged.reasons.items())),
+        requests=mean_of([len(_whole(reply)) for reply in came]) if came else (1.0, (1.0, 1.0)),
     )
 
 

@@ -9,12 +9,13 @@ from hornbook.core.stage import Artifact, Ask, Job, Source
 from hornbook.engine.execute import Setting
 from hornbook.engine.experience import Experience
 from hornbook.engine.finding import kind_of
-from hornbook.engine.forecast import Forecast, Seen, asks, survey
+from hornbook.engine.forecast import Forecast, asks
 from hornbook.engine.keys import StepKeys
 from hornbook.engine.pilot import Pilot, for_all
 from hornbook.engine.recipe import Recipe, Step, ancestors
 from hornbook.engine.results import answered
 from hornbook.engine.run import step_keys
+from hornbook.engine.survey import Seen, survey
 from hornbook.store.artifacts import Above, finished
 from hornbook.teachers.spec import name_of
 

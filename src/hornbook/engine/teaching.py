@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from hornbook.core.asking import Reply
+from hornbook.core.asking import Reply, Request
 from hornbook.core.errors import HornbookError
 from hornbook.core.stage import Ask
 from hornbook.engine.asking import Asker, Tally, looking, replies_to
@@ -18,7 +18,7 @@ from hornbook.engine.batches.batching import ask_in_batches
 from hornbook.engine.batches.drafting import never_twice
 from hornbook.engine.batches.rounds import awaited, passes_of
 from hornbook.engine.budget import Governor
-from hornbook.engine.chains import Chains, chained
+from hornbook.engine.chains import Chains, chained, lacking_of, outcome, rounds_of, walked
 from hornbook.engine.diversity import Diversity, Watching
 from hornbook.engine.events import Listener, Progress
 from hornbook.engine.keys import scorer
@@ -78,6 +78,8 @@ class Teaching:
             else:
                 wanted.recall()
             facts = {"model": self.work.model, "batch": self.spec.batch} | tally.facts()
+            if chained(score):
+                facts |= {"rounds": rounds_of(score), "followed": tally.followed}
             facts |= {"diversity": wanted.facts()} if score.varied else {}
         finally:
             reader.close()
@@ -123,8 +125,13 @@ class Teaching:
         def rows(every: int) -> Iterator[Row]:
             return stream_watched(score, self.work, self.above, watching, every)
 
+        def whole(some: Sequence[Row]) -> list[Reply | None]:
+            chains = walked(score, (row.pair() for row in some), self.work.params, look)
+            return [outcome(score, chain.last()) if lacking_of(chain) is None else None for chain in chains]
+
         some = next(reader.keys(), None) is not None
-        return Wanted(rows, self.above.rows(), Diversity(watching), known, known=some)
+        ends = whole if chained(score) else None
+        return Wanted(rows, self.above.rows(), Diversity(watching), known, known=some, whole=ends)
 
     def _ask_wanted(self, score: Ask, reader: Journal, wanted: Wanted, total: int) -> Tally:
         """Ask what is left, online or in batches."""
@@ -160,9 +167,13 @@ class Teaching:
                 open_teacher(self.spec.online(), self.cache, self._say) as teacher,
             ):
                 for rows in passes:
-                    chains = Chains(score, self.work.params, looking(reader)) if chained(score) else None
+                    chains = None
+                    if chained(score):
+                        ended = None if seen is None else partial(_ended, score, seen)
+                        chains = Chains(score, self.work.params, looking(reader), ended)
                     told = partial(_together, total, heard)
-                    asker = Asker(teacher, reader, writer, self.governor, price, told, chains, seen)
+                    each = seen if chains is None else None
+                    asker = Asker(teacher, reader, writer, self.governor, price, told, chains, each)
                     total = total.plus(await asker.ask_all(begun(rows, chains)))
         return total
 
@@ -190,6 +201,13 @@ class Teaching:
 
     def _say(self, line: str) -> None:
         self.listen(Progress(self.step.name, note=line))
+
+
+def _ended(score: Ask, seen: Callable[[Request, Reply], None], first: Request, last: Reply) -> None:
+    """Have what a row's replies come to heard, where it is of use."""
+    reply = outcome(score, last)
+    if reply.error is None:
+        seen(first, reply)
 
 
 def _together(before: Tally, heard: Callable[[Tally], None], tally: Tally) -> None:

@@ -95,7 +95,8 @@ class Wanted:
     """The requests of a step in the order in which they are to be asked.
 
     Where nothing says how many replies are wanted it is the order of the rows. What the journal answers is
-    heard by `diversity` on the way, so that a run that goes on knows what it was told before.
+    heard by `diversity` on the way, so that a run that goes on knows what it was told before. Where several
+    requests of a row follow from each other, what is heard and counted is what they come to.
 
     Args:
         rows: gives the rows that can be asked, in order: all for 1, those of every n-th piece for n.
@@ -104,6 +105,8 @@ class Wanted:
         look: asks the journal.
         known: whether the journal may know anything at the beginning.
         seed: of the draws.
+        whole: for a stage that asks in rounds: what the replies to each of some rows come to, None for a row
+            that the journal does not answer whole.
     """
 
     def __init__(
@@ -115,12 +118,16 @@ class Wanted:
         *,
         known: bool = True,
         seed: int = 0,
+        whole: Callable[[Sequence[Row]], Sequence[Reply | None]] | None = None,
     ) -> None:
         self._rows, self._total, self._look, self._known, self._seed = rows, total, look, known, seed
         self._every = max(1, -(-total // ALOUD))
         self.diversity = diversity
         self.want = diversity.watching.want
+        self._whole = whole
         self.taken = Taken(total if self.want is not None else 0)
+        self._begun = Taken(total if self.want is not None and whole is not None else 0)
+        self._paid = 0
         self.good = self.cached = 0
         self._flying: set[int] = set()
 
@@ -135,12 +142,17 @@ class Wanted:
         """Requests to ask, a pass at a time: each pass must have its replies before the next is begun.
 
         There is one pass; where replies are wanted and some requests failed, there are others for what is
-        still wanted, until there is enough or every prompt was asked.
+        still wanted, until there is enough or every prompt was asked. Rows that were begun go first: something
+        is paid for them.
         """
         if self.want is None:
             yield self._in_order()
             return
         open_ = self._recall()
+        if self._paid and self.good < self.want:
+            taken = [0]
+            yield self._going_on(taken)
+            open_ -= taken[0]
         number = 0
         while open_ and self.good < self.want and self.diversity.stop is None:
             self._flying.clear()
@@ -164,18 +176,23 @@ class Wanted:
 
     def _hear(self, some: list[Row]) -> None:
         """Hear the journal's replies to some rows."""
-        found = self._look(row.request.key() for row in some)
-        for row in some:
-            reply = found.get(row.request.key()) if found else None
+        for row, reply in zip(some, self._found(some), strict=True):
             if reply is not None and reply.error is None:
                 self.diversity.look(row.groups, reply.text)
+
+    def _found(self, some: Sequence[Row]) -> Sequence[Reply | None]:
+        """What the journal's replies to some rows come to."""
+        if self._whole is not None:
+            return self._whole(some)
+        found = self._look(row.request.key() for row in some)
+        return [found.get(row.request.key()) for row in some] if found else [None] * len(some)
 
     def _in_order(self) -> Rows:
         """All rows; those that the journal answers are heard as they come by."""
         rows, number = self._rows(1), 0
         while self.diversity.stop is None and (some := list(islice(rows, _CHUNK))):
-            if self._known and number % self._every == 0:
-                self._hear(some)
+            if self._known and self._whole is None and number % self._every == 0:
+                self._hear(some)  # of a row in rounds its end is heard, from the journal too
             number += 1
             for row in some:
                 if self.diversity.stop is not None:
@@ -188,11 +205,14 @@ class Wanted:
         left, rows, number = 0, self._rows(1), 0
         assert self.want is not None
         while some := list(islice(rows, _CHUNK)):
-            found = self._look(row.request.key() for row in some) if self._known else {}
-            for row in some:
-                reply = found.get(row.request.key()) if found else None
+            found = self._found(some) if self._known else [None] * len(some)
+            begun = self._look(row.request.key() for row in some) if self._known and self._whole else {}
+            for row, reply in zip(some, found, strict=True):
                 if reply is None:
                     left += 1
+                    if row.request.key() in begun:
+                        self._begun.add(row.number)
+                        self._paid += 1
                 elif reply.error is not None:
                     self.taken.add(row.number)
                 elif self.good < self.want:
@@ -203,6 +223,22 @@ class Wanted:
                         self.diversity.look(row.groups, reply.text)
             number += 1
         return left
+
+    def _going_on(self, taken: list[int]) -> Rows:
+        """The rows that were begun, in order, up to what is wanted."""
+        assert self.want is not None
+        for row in self._left():
+            if self.diversity.stop is not None or self.good + len(self._flying) >= self.want:
+                return
+            if row.number in self._begun:
+                yield self._take(row, taken)
+
+    def _take(self, row: Row, taken: list[int]) -> tuple[Mapping[str, Any], Request]:
+        self.taken.add(row.number)
+        taken[0] += 1
+        self._flying.add(id(row.request))
+        self.diversity.asked(row.request, row.groups)
+        return row.pair()
 
     def _drawn(self, number: int, open_: int, taken: list[int]) -> Rows:
         """One pass over the rows that are not taken: windows, each with its part of what is wanted."""
@@ -217,19 +253,15 @@ class Wanted:
                 part = need
             ahead -= len(window)
             for row in self._window(window, part, number):
-                self.taken.add(row.number)
-                taken[0] += 1
-                self._flying.add(id(row.request))
-                self.diversity.asked(row.request, row.groups)
-                yield row.pair()
+                yield self._take(row, taken)
 
     def _left(self) -> Iterator[Row]:
         """Rows that are neither taken nor, for a reply that is not wanted, answered by the journal."""
         rows = self._rows(1)
         while some := list(islice(rows, _CHUNK)):
             fresh = {row.request.key(): row for row in reversed(some) if row.number not in self.taken}
-            known = self._look(fresh)
-            yield from (row for key, row in reversed(fresh.items()) if key not in known)
+            ordered = list(reversed(fresh.values()))
+            yield from (row for row, reply in zip(ordered, self._found(ordered), strict=True) if reply is None)
 
     def _window(self, window: list[Row], part: int, number: int) -> Iterator[Row]:
         """Draw rows without putting them back, each as likely as its weight is now (Efraimidis, Spirakis 2006)."""

@@ -18,8 +18,8 @@ from hornbook.core.asking import Reply
 from hornbook.core.documents import with_columns
 from hornbook.core.rules import select
 from hornbook.engine.recipe import check_data
-from hornbook.stages.generate._schemas import json_in
 from hornbook.stages.generate.structured import Structured
+from hornbook.teachers.json_text import json_in
 from tests.contract import Example, run, table_of
 from tests.corpus import HOSTILE, STORIES
 from tests.teachers.serving import chat, response, serving

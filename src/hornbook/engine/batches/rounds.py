@@ -9,7 +9,7 @@ from typing import Any
 from hornbook.core.asking import Request
 from hornbook.core.stage import Ask
 from hornbook.engine.batches.drafts import pieces
-from hornbook.engine.chains import Chain, Look, chained
+from hornbook.engine.chains import Chain, Look, chained, lacking_of, outcome, walked
 from hornbook.engine.wanting import Wanted
 
 Row = tuple[Mapping[str, Any], Request]
@@ -37,9 +37,8 @@ def passes_of(
         some = list(drawn)
         yield partial(awaited, stage, some, params, look)
         for piece in pieces(iter(some)):
-            known = look([request.key() for _, request in piece])
-            for _, request in piece:
-                reply = known.get(request.key())
+            for (_, request), chain in zip(piece, walked(stage, piece, params, look), strict=True):
+                reply = outcome(stage, chain.last()) if lacking_of(chain) is None else None
                 if reply is not None and reply.error is None:
                     wanted.seen(request, reply)
 

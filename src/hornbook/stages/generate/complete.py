@@ -13,7 +13,8 @@ from hornbook.core.diversity import Collapse, Pause
 from hornbook.core.documents import TEXT
 from hornbook.core.knobs import knob
 from hornbook.core.rules import Rule
-from hornbook.stages.generate._prompted import ERRORS, Prompted
+from hornbook.stages.generate._prompted import ERRORS
+from hornbook.stages.generate._refined import Refined
 
 _CLOSERS = "\"'\u201d\u2019\u00bb\u300d\u300f)\\]*_"
 _ENDS = ".!?\u2026\u0964\u06d4\u061f"
@@ -26,8 +27,8 @@ _LOOK_BACK = 4_000
 """Characters at the end in which the end of a sentence is looked for. Our choice: no sentence is longer."""
 
 
-class Complete(Prompted):
-    """Asks the teacher every prompt once and puts the reply into `text`.
+class Complete(Refined):
+    """Asks the teacher every prompt and puts the reply into `text`: its one reply, or the best of several, rewritten.
 
     A row's `messages` (JSON, a list of {"role", "content"}) are sent as they are, else its `prompt` as
     one user's message. Sampling parameters that are unset are the teacher's own, so that one recipe
@@ -36,7 +37,10 @@ class Complete(Prompted):
     Marks: `text`, `generate.finish` (stop, length … as the server said), `generate.prompt_tokens`,
     `generate.tokens`, `generate.characters` (of `text`), `generate.trimmed` (characters of an unfinished
     sentence taken off), `generate.request` (the request's key in the journal), `generate.error` and
-    `generate.detail` (why there is no reply of use). How long a reply took is in the journal alone.
+    `generate.detail` (why there is no reply of use). How long a reply took is in the journal alone. With
+    `best_of` above 1: `generate.best_of` (replies of use among which was chosen), `generate.judged` (list of
+    float64: the points of each reply, null where it has none). With `revise`: `generate.revisions`. Then tokens
+    are those of all requests of the row, and the other marks are of the reply that `text` is from.
 
     Drops: one reason for each class of error (`refusal`, `filter`, `parse`, `length`, `empty`,
     `transport`, `rejected`), `truncated` where `drop_truncated` is set, `short` where `min_characters` is.
@@ -81,18 +85,20 @@ class Complete(Prompted):
     def ask(self, piece: pa.Table, model: str) -> Iterator[Request | None]:
         """One request a row; None where the row has no prompt or broken messages."""
         params = self.params()
+        self._check_wording()
         for messages, sample in zip(self.prompts(piece), self.samples(piece), strict=True):
             asked = not isinstance(messages, str)
             yield Request(model, messages=messages, params=params, sample=sample) if asked else None
 
     def take(self, piece: pa.Table, replies: Sequence[Reply]) -> pa.Table:
         """The replies' texts and what the server said about them."""
-        texts, trimmed = [], []
-        for reply in replies:
-            whole = reply.text.strip()
-            text = _trimmed(whole) if self.trim == "sentence" and reply.finish == "length" else whole
-            texts.append(text)
-            trimmed.append(len(whole) - len(text))
+        more: dict[str, pa.Array] = {}
+        if self.in_rounds():
+            found = [self._found(reply) for reply in replies]
+            more = self._marks(found, replies)
+            replies = [row.kept or row.samples[-1] for row in found]
+        texts = [self._clean(reply) for reply in replies]
+        trimmed = [len(reply.text.strip()) - len(text) for reply, text in zip(replies, texts, strict=True)]
         errors, details = self._errors(piece, replies, texts)
         return pa.table(
             {
@@ -106,7 +112,12 @@ class Complete(Prompted):
                 "generate.error": pa.array(errors, pa.string()),
                 "generate.detail": pa.array(details, pa.string()),
             }
+            | more
         )
+
+    def _clean(self, reply: Reply) -> str:
+        whole = reply.text.strip()
+        return _trimmed(whole) if self.trim == "sentence" and reply.finish == "length" else whole
 
     def drops(self) -> dict[str, Rule]:
         """Errors first, then what the thresholds say."""

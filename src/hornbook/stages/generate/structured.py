@@ -11,15 +11,18 @@ import orjson
 import pyarrow as pa
 from pydantic import Field, field_validator, model_validator
 
-from hornbook.core.asking import Reply, Request
+from hornbook.core.asking import Ahead, Reply, Request
 from hornbook.core.documents import TEXT
 from hornbook.core.knobs import InputPath, knob
 from hornbook.core.rules import Rule
 from hornbook.stages.generate._prompted import ERRORS, Prompted
-from hornbook.stages.generate._schemas import ClassPath, Form, canonical, json_in
+from hornbook.stages.generate._schemas import ClassPath, Form, canonical
+from hornbook.teachers.json_text import json_in
 
 _ECHOED = 4_000
 """Characters of a reply that was of no use that are shown to the model again; our choice, some 1,000 tokens."""
+_FAULTS = 300
+"""Tokens that the faults of one reply take at most (`_schemas`: three of 300 characters)."""
 _ASKED = "Reply with JSON alone, which fits this JSON schema:"
 _COLUMN = "json."
 
@@ -103,6 +106,11 @@ class Structured(Prompted):
         fault = f"That cannot be used: {detail}.{cut}\n\n{_ASKED}\n{orjson.dumps(self._form.schema).decode()}"
         wrong = {"role": "assistant", "content": reply.text.strip()[:_ECHOED] or "(no text)"}
         return replace(asked[-1], messages=(*asked[-1].messages, wrong, {"role": "user", "content": fault}))
+
+    def ahead(self) -> Sequence[Ahead]:
+        """Further tries, each with all replies and faults before it; none of them where the teacher fits the form."""
+        words = f"{_ASKED}\n{orjson.dumps(self._form.schema).decode()}"
+        return [Ahead("again", 0.0, 1, at, words * at, _FAULTS * at) for at in range(1, self.tries + 1)]
 
     def take(self, piece: pa.Table, replies: Sequence[Reply]) -> pa.Table:
         """The values, and what became of each row."""

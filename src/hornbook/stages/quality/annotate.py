@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import pyarrow as pa
 from pydantic import model_validator
 
-from hornbook.core.asking import Reply, Request
+from hornbook.core.asking import Ahead, Reply, Request
 from hornbook.core.documents import ID, TEXT
 from hornbook.core.errors import UserError
 from hornbook.core.knobs import InputPath, knob, local_path
@@ -96,6 +96,10 @@ class Annotate(Ask):
         if len(asked) > 1 or self._drawn(row[ID], "second") >= self.second or self._read(replies[0])[0] is None:
             return None
         return replace(asked[0], messages=self._messages(row[TEXT], turned=True), sample=1)
+
+    def ahead(self) -> Sequence[Ahead]:
+        """The second request, for those that are drawn."""
+        return [Ahead("second", likely=self.second, tokens=self.max_tokens)] if self.second else []
 
     def take(self, piece: pa.Table, replies: Sequence[Reply]) -> pa.Table:
         """The scores."""
