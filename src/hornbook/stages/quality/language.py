@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import Any, ClassVar
+from typing import ClassVar
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -41,25 +39,9 @@ class Language(Each):
     )
 
     def each(self, piece: pa.Table) -> pa.Table:
-        from hornbook.kernels.language import scores
-        from hornbook.kernels.words import texts
+        from hornbook.kernels.languages import languages
 
-        model = _model()
-        text = pc.utf8_slice_codeunits(piece.column(TEXT).cast(pa.large_string()), 0, self.characters)
-        shout = [said.lower() if said and said.isupper() else said for said in text.to_pylist()]
-        text = pa.array(shout, pa.large_string())
-        data, offsets = texts(pc.utf8_normalize(text, "NFC"))
-        raw, seen = scores(data, offsets, model.moves, model.rows, model.features, model.table, model.prior)
-        raw /= np.sqrt(np.maximum(1, np.diff(offsets)))[:, None].astype(np.float32)
-        odds = np.exp(raw - raw.max(axis=1, keepdims=True))
-        odds /= odds.sum(axis=1, keepdims=True)
-        for first, other in model.aliases:
-            odds[:, first] += odds[:, other]
-            odds[:, other] = 0.0
-        best = odds.argmax(axis=1)
-        missing = seen == 0
-        names = pa.array(model.names, pa.string()).take(pa.array(best, mask=missing))
-        score = np.where(missing, 0.0, odds[np.arange(best.size), best]).astype(np.float64)
+        names, score = languages(piece.column(TEXT), self.characters)
         wanted = (
             pc.fill_null(pc.is_in(names, pa.array(self.languages)), False)
             if self.languages
@@ -72,25 +54,3 @@ class Language(Each):
         if self.min_score is not None:
             rules["unsure_language"] = Rule("quality.language_score", "<", self.min_score, evidence="quality.language")
         return rules
-
-
-class _Model:
-    """py3langid's model as arrays."""
-
-    def __init__(self) -> None:
-        from py3langid.langid import MODEL_FILE, LanguageIdentifier
-
-        found: Any = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
-        self.moves = np.asarray(found.tk_nextmove, np.int32)
-        self.rows = np.asarray(found.tk_row, np.int32)
-        self.features = np.asarray(found.tk_output, np.int32)
-        self.table = np.ascontiguousarray(found.nb_ptc, np.float32)
-        self.prior = np.ascontiguousarray(found.nb_pc, np.float32)
-        self.names = list(found.nb_classes)
-        first: dict[str, int] = {}
-        self.aliases = [(first[n], at) for at, n in enumerate(self.names) if first.setdefault(n, at) != at]
-
-
-@lru_cache(maxsize=1)
-def _model() -> _Model:
-    return _Model()

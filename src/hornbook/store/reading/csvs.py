@@ -131,7 +131,7 @@ def _replaced(value: str) -> str:
 def _found(header: list[str], rows: list[list[str]], numbers: list[int], faults: list[Fault], how: How) -> Found:
     if not rows:
         return Found(faults=faults)
-    if not any(how.source(need) in header for need in how.need):
+    if how.need and not any(how.source(need) in header for need in how.need):
         said = how.lacks(header)
         lost = [Fault(n, "no_text", said, ",".join(row)) for n, row in zip(numbers, rows, strict=True)]
         return Found(faults=faults + lost)

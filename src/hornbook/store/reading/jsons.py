@@ -161,7 +161,7 @@ def _word(value: Any) -> str:
 
 def _needed(row: dict[str, Any], number: int, how: How) -> dict[str, Any] | Fault:
     """The row with what it must have as text, or what is missing. Wrong values there become null."""
-    have, said = False, []
+    have, said = not how.need, list[str]()
     for need in how.need:
         name = how.source(need)
         value = row.get(name)

@@ -27,7 +27,7 @@ class How:
     Args:
         text_column: the file's name for `text`.
         need: a row is a document when it has one of these (`text`, `prompt` as strings; `messages` as a
-            string or a list, which becomes JSON); others are drops.
+            string or a list, which becomes JSON); others are drops. None: every row is one.
         id_column: the file's name for `id`.
         columns: other columns to keep; None keeps all.
         split: where a text file is cut into documents: file, blank-line, line, delimiter.

@@ -43,7 +43,7 @@ def _read_group(parquet: pq.ParquetFile, group: int, names: list[str], number: i
     columns = names if wanted is None else [name for name in wanted if name in names]
     end = number + about.num_rows
     rows = max(1, min(PIECE_ROWS, PIECE_BYTES * about.num_rows // max(1, about.total_byte_size)))
-    if not any(how.source(need) in names for need in how.need):
+    if how.need and not any(how.source(need) in names for need in how.need):
         said = how.lacks(names)
         for start in range(number, end, PIECE_ROWS):
             some = range(start, min(start + PIECE_ROWS, end))
@@ -139,7 +139,7 @@ def _unsound(values: pa.Array) -> list[int]:
 
 def _needed(table: pa.Table, numbers: np.ndarray, how: How) -> tuple[pa.Table, np.ndarray | None]:
     """The needed columns as text, and which rows have none of them (None: all have)."""
-    have = np.zeros(len(numbers), bool)
+    have = np.full(len(numbers), not how.need)
     for need in how.need:
         name = how.source(need)
         at = table.schema.get_field_index(name)

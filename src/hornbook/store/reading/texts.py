@@ -74,7 +74,7 @@ def read_whole(file: File, how: How) -> str | Fault:
 
 def table_of(texts: Sequence[str], names: Sequence[str], how: How) -> pa.Table:
     """Texts and the names of their files as columns: the text, `path`, `lang`."""
-    column = how.text_column if TEXT in how.need else how.source(how.need[0])
+    column = how.text_column if not how.need or TEXT in how.need else how.source(how.need[0])
     langs = {name: lang_of(name) for name in set(names)}
     return pa.table(
         {
