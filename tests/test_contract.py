@@ -84,11 +84,12 @@ def parts_bytes(artifact):
 @pytest.mark.parametrize("stage", DOCUMENT_STAGES)
 def test_same_bytes_with_one_worker_or_two(stage, here):
     recipe = recipe_of(stage, example_of(stage), Path("contract"), files=3)
-    alone = run(recipe, here / "inline")[-1]
+    *before, alone = run(recipe, here / "inline")
     with Pool(2) as pool:
         together = run(recipe, here / "pool", pool)[-1]
     assert parts_bytes(alone) == parts_bytes(together)
-    assert alone.manifest["key"] == together.manifest["key"]
+    if not any(above.manifest["kind"] == "job" for above in before):  # a training's facts are in keys
+        assert alone.manifest["key"] == together.manifest["key"]
 
 
 KILLER = """

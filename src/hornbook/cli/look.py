@@ -67,10 +67,11 @@ def _list(workspace: Workspace, as_json: bool) -> None:
 
 def _summary(workspace: Workspace, name: str) -> dict[str, Any]:
     from hornbook.engine.peek import status_of
+    from hornbook.store.artifacts import product
 
     state = workspace.read_run(name)
     done = workspace.steps(name)
-    last = next((a for a in reversed(done) if a.makes == "documents"), None)
+    last = product(done)
     return {
         "name": name,
         "status": status_of(workspace, name, state),
@@ -87,12 +88,13 @@ def _summary(workspace: Workspace, name: str) -> dict[str, Any]:
 def _facts(workspace: Workspace, run: str, step: str | None, kept: int, gone: int) -> dict[str, Any]:
     """All that is shown of a run, as JSON can say it."""
     from hornbook.engine.peek import sample, sample_dropped, step_of
+    from hornbook.store.artifacts import product
 
     summary = _summary(workspace, run)
     done = workspace.steps(run)
     cached = {entry["name"]: bool(entry.get("cached")) for entry in workspace.read_run(run)["steps"]}
     chosen = [step_of(done, step)] if step else done
-    last = next((a for a in reversed(chosen) if a.makes == "documents"), None)
+    last = product(chosen)
     dropped = [
         {"step": a.step} | row for a in chosen if a.makes == "documents" and gone for row in sample_dropped(a, gone)
     ]
@@ -169,12 +171,22 @@ def _one(out: Any, step: dict[str, Any]) -> None:
     """One step's knobs and facts."""
     from hornbook.cli.safe import short
     from hornbook.cli.show import heading, table
+    from hornbook.core import judged
 
     heading(out, step["use"], step["kind"], f"version {step['version']}", step["folder"])
     out.print()
+    for one in judged.tables(step["facts"]):
+        heading(out, one.title)
+        out.print()
+        table(out, [head if head[0] == ">" else f"~{head}" for head in one.heads], one.rows)
+        out.print()
+    known = judged.shown(step["facts"])
     for title in ("knobs", "facts"):
-        if step[title]:
-            table(out, [title, "~value"], [[name, short(value, 300)] for name, value in step[title].items()])
+        rows = [
+            [name, short(value, 300)] for name, value in step[title].items() if title == "knobs" or name not in known
+        ]
+        if rows:
+            table(out, [title, "~value"], rows)
             out.print()
 
 

@@ -18,6 +18,7 @@ COMMANDS = {
     "run": "run a recipe to its end, resuming what is there",
     "plan": "what a recipe will do and cost, before it is run",
     "lint": "what is wrong with a recipe's prompts, before a cent is spent",
+    "compare-teachers": "the same prompts to several teachers, side by side",
     "look": "what a run holds: the funnel, its cost, documents",
     "why": "one document's whole history through a run",
     "journal": "what was asked and answered: stats, verify, compact, export, redrive, batches",
@@ -39,7 +40,7 @@ class _Lazy(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"hornbook.cli.{cmd_name}").command
+        command: click.Command = importlib.import_module(f"hornbook.cli.{cmd_name.replace('-', '_')}").command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
