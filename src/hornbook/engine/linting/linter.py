@@ -230,13 +230,13 @@ class _Step:
         """Tokens of the longest prompts by the embedded teacher's own tokenizer, where it is at hand."""
         spec = self.step.teacher
         assert spec is not None
-        tokens = checks.tokens()
+        tokens = checks.tokens
         if not self.context:
             says.append(f"{self.step.name}: the teacher's context is unknown, lengths were not checked: --context N")
             return {}
-        if not tokens.size or BYTES_A_TOKEN * int(tokens.max()) + FORM + self.reply < self.context:
+        if not tokens.count or BYTES_A_TOKEN * tokens.most + FORM + self.reply < self.context:
             return {}
-        longest = sorted(tokens.argsort(kind="stable")[-COUNTED:].tolist())
+        longest = tokens.longest(COUNTED)
         prompts = self._read(longest)
         found = _count(spec, setting, [prompts[row] for row in longest])
         says.append(f"{self.step.name}: tokens are " + ("estimated" if found is None else "the teacher's own count"))

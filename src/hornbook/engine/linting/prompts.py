@@ -1,9 +1,8 @@
-"""Checks of prompts, a piece at a time, in bounded memory: 12 bytes a prompt, and one index of fixed size."""
+"""Checks of prompts, a piece at a time, in bounded memory: 12 bytes a prompt on disk, and one index of fixed size."""
 
 from __future__ import annotations
 
 import re
-from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,7 +13,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from hornbook.engine.linting.findings import Finding, Level
+from hornbook.engine.linting.numbers import Numbers
 from hornbook.kernels import minhash
+from hornbook.kernels.literals import holding
 from hornbook.kernels.sketches import SpaceSaving
 from hornbook.kernels.words import Words, blocks, normalise, texts, words
 
@@ -33,6 +34,8 @@ MISSING = (
 """The name of nothing where a value should stand: `about None.`, `Topic: nan`."""
 
 DOUBTFUL = r"(?:^|[^\w])(?:NaN|nan|undefined|\[object Object\])(?:[^\w]|$)"
+HINTS = ("None", "NaN", "nan", "undefined", "null", "[object Object]")
+"""What MISSING and DOUBTFUL find holds one of these."""
 NEAR = 0.9
 """Jaccard similarity of word 5-grams from which two prompts are near-identical; what stands in more than
 half of all prompts is left out of it. Our choice: stricter than what deduplication calls alike (0.72)."""
@@ -96,7 +99,8 @@ class PromptChecks:
         self.empty, self.missing, self.doubtful = Hits(), Hits(), Hits()
         self.slots = {name: Hits() for name in SLOTS}
         self.beginnings = SpaceSaving(512)
-        self._hashes, self._tokens = array("Q"), array("I")
+        self._hashes, self.tokens = Numbers("uint64"), Numbers("uint32")
+        self._recent = np.zeros(2 * MEMORY, np.uint64)
         self._earlier = minhash.Earlier(capacity=min(MEMORY, max(16, total)))
         self._common: NDArray[np.uint64] | None = None
         self._pairs: list[tuple[int, int]] = []
@@ -124,30 +128,32 @@ class PromptChecks:
             found = words(data, offsets[start : end + 1])
             sizes = np.diff(found.offsets) * TOKENS_A_WORD
             length = (np.diff(offsets[start : end + 1]) + np.array(frames[start:end])) / BYTES_A_TOKEN
-            self._tokens.extend(np.ceil(np.maximum(sizes, length)).astype(np.uint32).tolist())
+            self.tokens.add(np.ceil(np.maximum(sizes, length)).astype(np.uint32))
             self._similar(found, first + start)
 
     def _patterns(self, column: pa.LargeStringArray, first: int) -> None:
-        """Slots that nobody filled, and names of nothing."""
+        """Slots that nobody filled, and names of nothing, in the rows that hold a letter of one at all."""
+        holds = holding(column, ("{", *HINTS))
+        braces = np.flatnonzero(holds[:, 0])
         for name, pattern in SLOTS.items():
-            if name != "{x}" or pc.any(pc.match_substring(column, "{")).as_py():
-                self._matched(column, first, pattern, self.slots[name])
-        sure = self._matched(column, first, MISSING, self.missing)
-        self._matched(column, first, DOUBTFUL, self.doubtful, sure)
+            self._matched(column, first, braces, pattern, self.slots[name])
+        nothing = np.flatnonzero(holds[:, 1:].any(axis=1))
+        sure = self._matched(column, first, nothing, MISSING, self.missing)
+        self._matched(column, first, np.setdiff1d(nothing, sure), DOUBTFUL, self.doubtful)
 
     def _matched(
-        self, column: pa.LargeStringArray, first: int, pattern: str, hits: Hits, but: Sequence[int] = ()
+        self, column: pa.LargeStringArray, first: int, rows: NDArray[np.int64], pattern: str, hits: Hits
     ) -> list[int]:
-        """Note the rows that a pattern is found in, without some; gives them."""
-        at = pc.indices_nonzero(pc.match_substring_regex(column, pattern)).to_pylist()
-        at = [row for row in at if row not in set(but)] if but else at
+        """Note the rows, among some, that a pattern is found in; gives them."""
+        found = pc.match_substring_regex(column.take(pa.array(rows)), pattern).to_numpy(zero_copy_only=False)
+        at: list[int] = rows[found.astype(bool)].tolist()
 
         def say(row: int) -> str:
             match = re.search(pattern, column[row - first].as_py(), re.MULTILINE)
             return match.group().strip() if match else ""
 
         hits.add([first + row for row in at], say)
-        return list(at)
+        return at
 
     def _beginnings(self, column: pa.LargeStringArray) -> None:
         found = normalise(column, "words", most_words=BEGINNING, most_bytes=512)
@@ -157,9 +163,15 @@ class PromptChecks:
         """The hashes of prompts; an empty one has its row number, so that it equals none."""
         from xxhash import xxh3_64_intdigest
 
-        self._hashes.extend(
-            xxh3_64_intdigest(text.encode()) if text and text.strip() else first + at for at, text in enumerate(prompts)
+        hashes = np.array(
+            [
+                xxh3_64_intdigest(text.encode()) if text and text.strip() else first + at
+                for at, text in enumerate(prompts)
+            ],
+            np.uint64,
         )
+        self._hashes.add(hashes)
+        self._recent[np.arange(first, first + hashes.size) % self._recent.size] = hashes
 
     def _similar(self, found: Words, first: int) -> None:
         """Pairs whose signatures say that they are near; equal prompts are counted elsewhere."""
@@ -170,14 +182,10 @@ class PromptChecks:
         alike, which = self._earlier.see(signs)
         for at in np.flatnonzero(alike >= LIKELY).tolist():
             row, other = first + at, int(which[at])
-            if self._hashes[row] != self._hashes[other]:
+            if self._recent[row % self._recent.size] != self._recent[other % self._recent.size]:
                 self._near += 1
                 if len(self._pairs) < VERIFIED:
                     self._pairs.append((other, row))
-
-    def tokens(self) -> NDArray[np.uint32]:
-        """Estimated tokens of every prompt."""
-        return np.frombuffer(self._tokens, np.uint32) if self._tokens else np.zeros(0, np.uint32)
 
     def findings(
         self, names: Callable[[Sequence[int]], list[str]], read: Asking, counted: Mapping[int, int] | None = None
@@ -213,11 +221,8 @@ class PromptChecks:
 
     def _twice(self) -> tuple[Level, str, str, Hits, str]:
         """Prompts that are equal to an earlier one, byte for byte."""
-        hashes = np.frombuffer(self._hashes, np.uint64) if self._hashes else np.zeros(0, np.uint64)
-        order = np.argsort(hashes, kind="stable")
-        again = order[1:][hashes[order][1:] == hashes[order][:-1]]
-        hits = Hits(int(again.size), np.sort(again)[:EXAMPLES].tolist())
-        level: Level = "error" if again.size > 0.01 * max(1, self.asked) else "warning"
+        hits = Hits(*self._hashes.again(EXAMPLES))
+        level: Level = "error" if hits.count > 0.01 * max(1, self.asked) else "warning"
         fix = "equal prompts are one request and get one reply: draw more widely, or ask for fewer"
         return level, "duplicates", "prompts equal to an earlier one", hits, fix
 
@@ -242,27 +247,34 @@ class PromptChecks:
     def _long(self, counted: Mapping[int, int]) -> Iterator[tuple[Level, str, str, Hits, str]]:
         if not self.context:
             return
-        tokens = self.tokens().astype(np.float64)
+        alone, both, factor = Hits(), Hits(), 1.0
         if counted:
-            longest = list(counted)
-            tokens *= np.median([counted[row] / max(1.0, tokens[row]) for row in longest])
-            tokens[longest] = [counted[row] for row in longest]
-        alone = np.flatnonzero(tokens >= self.context)
-        both = np.flatnonzero((tokens + self.reply > self.context) & (tokens < self.context))
-        for rows, what, fix in (
-            (
-                alone,
-                f"prompts longer than the context of {self.context:,} tokens",
-                "shorten them, or raise the context",
-            ),
-            (
-                both,
-                f"prompts that leave no room for {self.reply:,} tokens of reply in a context of {self.context:,}",
-                "shorten them, lower max_tokens, or raise the context",
-            ),
-        ):
-            said = {int(row): f"about {tokens[row]:,.0f} tokens" for row in rows[:EXAMPLES]}
-            yield "error", "length", what, Hits(int(rows.size), rows[:EXAMPLES].tolist(), said), fix
+            known = self.tokens.at(list(counted))
+            factor = float(
+                np.median([true / max(1.0, float(n)) for true, n in zip(counted.values(), known, strict=True)])
+            )
+        for first, some in self.tokens.blocks():
+            tokens = some.astype(np.float64) * factor
+            for row in (row for row in counted if first <= row < first + tokens.size):
+                tokens[row - first] = counted[row]
+            said = partial(_tokens_said, tokens, first)
+            over = tokens >= self.context
+            alone.add((first + np.flatnonzero(over)).tolist(), said)
+            both.add((first + np.flatnonzero(~over & (tokens + self.reply > self.context))).tolist(), said)
+        yield (
+            "error",
+            "length",
+            f"prompts longer than the context of {self.context:,} tokens",
+            alone,
+            "shorten them, or raise the context",
+        )
+        yield (
+            "error",
+            "length",
+            f"prompts that leave no room for {self.reply:,} tokens of reply in a context of {self.context:,}",
+            both,
+            "shorten them, lower max_tokens, or raise the context",
+        )
 
     def _alike(self) -> Iterator[Finding]:
         """Prompts that begin alike, over more words than an instruction's first sentence has."""
@@ -272,6 +284,10 @@ class PromptChecks:
                 what = f"prompts that begin with the same {BEGINNING} words"
                 fix = "begin with what differs, and put what is always said into `system:`; replies copy beginnings"
                 yield Finding("warning", self.step, "beginnings", what, least, self.asked, (top.item[:120],), fix)
+
+
+def _tokens_said(tokens: NDArray[np.float64], first: int, row: int) -> str:
+    return f"about {tokens[row - first]:,.0f} tokens"
 
 
 def _like(alike: float, _: int) -> str:

@@ -1,0 +1,89 @@
+"""Which templates and wordings there are for a stage: shipped ones, and a user's own over them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+
+from hornbook.core.errors import UserError, nearest
+from hornbook.stages.prompts._sandbox import Environment
+from hornbook.stages.prompts._templates import ENDINGS, Template, language_of, load_template
+from hornbook.stages.prompts._wording import Wording, read_wording
+
+WORDING = "_wording.yaml"
+
+
+def shipped() -> Path:
+    """The folder of the templates that come with Hornbook: `LANGUAGE/STAGE/NAME.jinja`."""
+    return Path(str(resources.files("hornbook.stages.prompts").joinpath("templates")))
+
+
+def find_templates(
+    stage: str,
+    languages: Sequence[str],
+    own: Sequence[Path] = (),
+    *,
+    ship: bool = True,
+    formats: Sequence[str] | None = None,
+) -> list[Template]:
+    """The templates of a stage, by language in the order given and then by name.
+
+    Args:
+        stage: the last part of its name, `textbook`.
+        languages: their codes.
+        own: a user's files: `.jinja` (one of a shipped one's name takes its place) and `.yaml` (wordings).
+        ship: whether the shipped ones are among them. Shipped wordings always are.
+        formats: only these; None for all.
+
+    Raises:
+        UserError: a file is wrong (with its line), a language or format has no template.
+    """
+    mine = {path: language_of(path) for path in own if path.suffix in ENDINGS}
+    found: list[Template] = []
+    for language in dict.fromkeys(languages):
+        folder = shipped() / language / stage
+        files = {path.stem: path for path in sorted(folder.glob("*.jinja"))} if ship else {}
+        files |= {path.stem: path for path, its in mine.items() if its == language}
+        if not files:
+            have = sorted({*mine.values(), *(_languages(stage) if ship else ())})
+            raise UserError(
+                f"prompts.{stage} has no template of the language `{language}`",
+                where="language",
+                fix=f"there are {', '.join(have) or 'none'}; add templates of your own: templates=[FOLDER]",
+            )
+        environment = Environment(find_wording(stage, language, own))
+        found += [load_template(files[name], environment) for name in sorted(files)]
+    return found if formats is None else _of_format(found, formats, stage)
+
+
+def find_wording(stage: str, language: str, own: Sequence[Path] = ()) -> Wording:
+    """All that a language says for a stage: shared, the stage's, and the user's, in this order."""
+    said = Wording(language)
+    base = shipped() / language
+    for path in (base / WORDING, base / stage / WORDING):
+        if path.exists():
+            said.lay(read_wording(path), str(path))
+    for path in own:
+        if path.suffix in (".yaml", ".yml"):
+            file = read_wording(path)
+            if file.language == language:
+                said.lay(file, str(path))
+    return said
+
+
+def _languages(stage: str) -> list[str]:
+    return [folder.name for folder in shipped().iterdir() if any((folder / stage).glob("*.jinja"))]
+
+
+def _of_format(found: list[Template], formats: Sequence[str], stage: str) -> list[Template]:
+    have = sorted({template.front.format for template in found})
+    for name in formats:
+        if name not in have:
+            like = nearest(name, have)
+            raise UserError(
+                f"prompts.{stage} has no format `{name}`",
+                where="formats",
+                fix=(f"did you mean `{like}`? " if like else "") + f"there are {', '.join(have)}",
+            )
+    return [template for template in found if template.front.format in formats]
