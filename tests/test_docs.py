@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from hornbook.engine.finding import stage_names
+from hornbook.engine.pages import INDEX, stale
 from hornbook.engine.recipe import load_recipe
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -35,9 +36,10 @@ def test_recipes_on_pages_can_be_read(block: str, tmp_path: Path) -> None:
     assert load_recipe(str(path)).steps
 
 
-def test_the_readme_lists_every_stage_and_every_page() -> None:
+def test_the_readme_lists_every_page_and_the_list_of_stages_every_stage() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    pages = {str(page.relative_to(ROOT)) for page in ROOT.glob("docs/**/*.md")}
-    of_stages = {page for page in pages if page.startswith("docs/stages/")}
-    assert of_stages == {f"docs/stages/{name}.md" for name in stage_names()}
+    pages = {str(page.relative_to(ROOT)) for page in ROOT.glob("docs/*.md")} | {f"docs/stages/{INDEX}"}
     assert [page for page in sorted(pages) if f"({page})" not in readme] == []
+    stages = {page.name for page in ROOT.glob("docs/stages/*.md")} - {INDEX}
+    assert stages == {f"{name}.md" for name in stage_names()}
+    assert stale(ROOT / "docs" / "stages", stage_names()) == {}

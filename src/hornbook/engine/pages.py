@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from itertools import groupby
 from pathlib import Path
 from typing import Any, get_args
 
@@ -15,6 +16,7 @@ from hornbook.engine.finding import find_stage, kind_of, summary
 from hornbook.store.files import whole
 
 BEGIN, END = "<!-- knobs -->", "<!-- /knobs -->"
+INDEX = "README.md"
 
 
 def described(use: str) -> dict[str, Any]:
@@ -87,14 +89,29 @@ def filled(text: str, use: str) -> str:
     return f"{before}{BEGIN}\n{knob_table(use)}{END}{after}"
 
 
+def index(names: list[str]) -> str:
+    """The list of all pages, as Markdown: a table for each folder of stages."""
+    lines = ["# Stages", "", "Written by `hornbook stages --pages docs/stages`. `hornbook stages NAME` shows one."]
+    for folder, group in groupby(names, lambda name: name.rpartition(".")[0]):
+        lines += ["", f"## {folder}", "", "| stage | kind | what it does |", "|---|---|---|"]
+        for use in group:
+            stage = find_stage(use)
+            said = summary(stage).replace("|", "\\|")
+            lines.append(f"| [{use}]({use}.md) | {kind_of(stage)} | {said} |")
+    return "\n".join(lines) + "\n"
+
+
 def stale(folder: Path, names: list[str]) -> dict[str, str]:
     """Pages that are not as they should be: stage → `missing`, `no markers` or `out of date`.
 
     Args:
-        folder: `docs/stages`.
+        folder: `docs/stages`; where it has a README.md, that is the list of the pages, and looked at too.
         names: the stages that must have a page.
     """
     found = {}
+    listed = folder / INDEX
+    if listed.exists() and listed.read_text(encoding="utf-8") != index(names):
+        found[INDEX] = "out of date"
     for use in names:
         page = folder / f"{use}.md"
         if not page.exists():
@@ -117,10 +134,10 @@ def fill(folder: Path, names: list[str]) -> list[str]:
     """
     written = []
     for use, fault in stale(folder, names).items():
-        page = folder / f"{use}.md"
         if fault == "missing":
             continue
-        text = filled(page.read_text(encoding="utf-8"), use)
+        page = folder / (INDEX if use == INDEX else f"{use}.md")
+        text = index(names) if use == INDEX else filled(page.read_text(encoding="utf-8"), use)
         with whole(page) as draft:
             draft.write_text(text, encoding="utf-8")
         written.append(use)

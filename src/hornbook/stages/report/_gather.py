@@ -123,7 +123,7 @@ def _listed(column: pa.ChunkedArray) -> pa.ChunkedArray:
 def examples(artifact: Artifact, many: int) -> dict[str, list[dict[str, Any]]]:
     """A few of the documents a step dropped, by reason."""
     found: dict[str, Sample] = {}
-    for piece in _dropped(artifact, (ID, TEXT, ORIGIN, SPAN, REASON, EVIDENCE)):
+    for piece in dropped(artifact, (ID, TEXT, ORIGIN, SPAN, REASON, EVIDENCE)):
         for reason in piece.column(REASON).unique().to_pylist():
             if reason not in found and len(found) == _REASONS:
                 continue
@@ -135,13 +135,14 @@ def examples(artifact: Artifact, many: int) -> dict[str, list[dict[str, Any]]]:
 def evidence_of(artifact: Artifact, column: str) -> Frequent:
     """How often each value of a mark stands among the drops."""
     found = Frequent()
-    for piece in _dropped(artifact, (column,)):
+    for piece in dropped(artifact, (column,)):
         if column in piece.column_names:
             found.add(piece.column(column).cast(pa.string()))
     return found
 
 
-def _dropped(artifact: Artifact, columns: Sequence[str]) -> Iterator[pa.Table]:
+def dropped(artifact: Artifact, columns: Sequence[str]) -> Iterator[pa.Table]:
+    """What a step dropped, piece by piece; columns it does not have are left out."""
     for entry in artifact.manifest.get("drops", []):
         path = artifact.folder / "dropped" / entry["file"]
         if path.exists():

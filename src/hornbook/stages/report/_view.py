@@ -16,11 +16,13 @@ from typing import Any
 from markupsafe import Markup
 
 from hornbook import __version__
+from hornbook.core import judged
 from hornbook.core.stage import Artifact, Inputs
 from hornbook.stages.report import _charts as charts
 from hornbook.stages.report import _facts as facts
 from hornbook.stages.report import _gather as gather
 from hornbook.stages.report import _show as show
+from hornbook.stages.report._splits import splits
 
 _RECIPE = 60_000
 _PACKAGES = (
@@ -82,10 +84,12 @@ def _context(inputs: Inputs, found: gather.Corpus, groups: Mapping[str, gather.G
         "above": above,
         "funnel": facts.funnel(above),
         "seeds": sorted(facts.seeds(above)),
+        "judges": [(a, tables) for a in above if (tables := judged.tables(a.manifest.get("facts", {})))],
         "jobs": [(a, gather.written(a)) for a in above if a.makes != "documents"],
         "found": found,
         "groups": groups,
         "dedup": [a for a in above if a.stage.startswith("dedup.")],
+        "splits": splits(inputs),
         "checks": [(a, facts.against(a), hits[a.step]) for a in checks],
         "took": [facts.took(a) for a in above],
         "totals": facts.totals(above, found.rows),
