@@ -52,6 +52,10 @@ class Stage(BaseModel):
     reads_recipe: ClassVar[bool] = False
     """Whether the stage looks at the whole recipe (the report does); it is then part of the step's key."""
 
+    def rests_on(self) -> Sequence[Path]:
+        """Files that come with the stage and shape what it gives (templates, lists): part of the step's key."""
+        return ()
+
     def drops(self) -> dict[str, Rule]:
         """Reason → rule, in order; the first rule that hits names the reason."""
         return {}

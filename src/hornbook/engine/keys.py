@@ -45,7 +45,7 @@ def keys_of(
         recipe: for a stage that reads the recipe, the resolved recipe.
         cache: a file that remembers the digests of input files that have not changed.
     """
-    basis = {
+    basis: dict[str, Any] = {
         "contract": CONTRACT,
         "use": use,
         "version": stage.version,
@@ -55,6 +55,9 @@ def keys_of(
         "params": dict(params or {}),
         "recipe": dict(recipe or {}),
     }
+    own = [[path.name, digest(path.read_bytes())] for path in stage.rests_on()]
+    if own:
+        basis["own"] = own
     marks = key_of(basis | {"knobs": scorer(stage).model_dump(mode="json")})
     step = key_of(basis | {"knobs": stage.model_dump(mode="json"), "marks": marks})
     return StepKeys(step, marks)

@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 from hornbook.core.errors import UserError
 from hornbook.core.knobs import is_threshold, source_of, unit_of
 from hornbook.core.stage import Ask, Stage
-from hornbook.engine.finding import find_stage, kind_of, summary
+from hornbook.engine.finding import find_stage, kind_of, stage_names, summary
 from hornbook.store.files import whole
 
 BEGIN, END = "<!-- knobs -->", "<!-- /knobs -->"
@@ -89,10 +89,10 @@ def filled(text: str, use: str) -> str:
     return f"{before}{BEGIN}\n{knob_table(use)}{END}{after}"
 
 
-def index(names: list[str]) -> str:
-    """The list of all pages, as Markdown: a table for each folder of stages."""
+def index() -> str:
+    """The list of all shipped stages, as Markdown: a table for each folder."""
     lines = ["# Stages", "", "Written by `hornbook stages --pages docs/stages`. `hornbook stages NAME` shows one."]
-    for folder, group in groupby(names, lambda name: name.rpartition(".")[0]):
+    for folder, group in groupby(stage_names(), lambda name: name.rpartition(".")[0]):
         lines += ["", f"## {folder}", "", "| stage | kind | what it does |", "|---|---|---|"]
         for use in group:
             stage = find_stage(use)
@@ -110,7 +110,7 @@ def stale(folder: Path, names: list[str]) -> dict[str, str]:
     """
     found = {}
     listed = folder / INDEX
-    if listed.exists() and listed.read_text(encoding="utf-8") != index(names):
+    if listed.exists() and listed.read_text(encoding="utf-8") != index():
         found[INDEX] = "out of date"
     for use in names:
         page = folder / f"{use}.md"
@@ -137,7 +137,7 @@ def fill(folder: Path, names: list[str]) -> list[str]:
         if fault == "missing":
             continue
         page = folder / (INDEX if use == INDEX else f"{use}.md")
-        text = index(names) if use == INDEX else filled(page.read_text(encoding="utf-8"), use)
+        text = index() if use == INDEX else filled(page.read_text(encoding="utf-8"), use)
         with whole(page) as draft:
             draft.write_text(text, encoding="utf-8")
         written.append(use)

@@ -16,7 +16,7 @@ from hornbook.core.documents import ID, ORIGIN, PIECE_ROWS, TEXT
 from hornbook.core.errors import UserError, nearest
 from hornbook.core.knobs import InputPath, knob
 from hornbook.core.stage import Dropped, Inputs, Makes, Source
-from hornbook.stages.prompts._catalogue import find_templates
+from hornbook.stages.prompts._catalogue import find_templates, shipped_files
 from hornbook.stages.prompts._drawing import draws, key_for, orders
 from hornbook.stages.prompts._page import Page, Way
 from hornbook.stages.prompts._seeds import COLUMNS, TOPIC, Seed, fits, read_seeds, strings, unfit
@@ -99,6 +99,10 @@ class Built(Source):
     def stage(cls) -> str:
         """The last part of the stage's name."""
         return cls.__module__.rpartition(".")[2]
+
+    def rests_on(self) -> Sequence[Path]:
+        """The shipped templates and wordings of its languages."""
+        return shipped_files(self.stage(), self.language)
 
     def more(self, piece: pa.Table) -> Mapping[str, Sequence[Any]]:
         """Further variables of the templates, for each row of a piece of seeds; none means the seed has none.

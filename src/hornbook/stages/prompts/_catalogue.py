@@ -19,6 +19,16 @@ def shipped() -> Path:
     return Path(str(resources.files("hornbook.stages.prompts").joinpath("templates")))
 
 
+def shipped_files(stage: str, languages: Sequence[str] | None = None) -> list[Path]:
+    """All shipped files that a stage's prompts depend on, of some languages or of all, in order of their paths."""
+    base = shipped()
+    found: list[Path] = []
+    for language in sorted(languages or (folder.name for folder in base.iterdir() if folder.is_dir())):
+        own = base / language / stage
+        found += [path for path in (base / language / WORDING, *sorted(own.glob("*"))) if path.is_file()]
+    return found
+
+
 def find_templates(
     stage: str,
     languages: Sequence[str],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,6 +17,7 @@ from hornbook.core.keys import digest
 from hornbook.core.knobs import InputPath, knob
 from hornbook.core.rules import Rule
 from hornbook.core.stage import Ask
+from hornbook.stages.prompts._catalogue import shipped_files
 from hornbook.stages.prompts._drawing import draws, key_for
 from hornbook.stages.prompts._matter import READ, templates_of, text_of, values_of
 from hornbook.stages.prompts._outlining import COVERS, TITLE, Book, joined, read, schema_of
@@ -123,6 +125,10 @@ class Sections(Ask):
         if self.least > self.sections:
             raise ValueError(f"least ({self.least}) must not be above sections ({self.sections})")
         return self
+
+    def rests_on(self) -> Sequence[Path]:
+        """The shipped templates, wordings and lists."""
+        return shipped_files("sections")
 
     def ask(self, piece: pa.Table, model: str) -> Iterator[Request | None]:
         """The request for each row's outline; None where there is nothing to write about."""

@@ -16,6 +16,7 @@ from hornbook.core.documents import ID, ORIGIN, PIECE_ROWS, PROMPT, TEXT
 from hornbook.core.errors import UserError
 from hornbook.core.knobs import InputPath, knob, local_path
 from hornbook.core.stage import Inputs, Makes, Source
+from hornbook.stages.prompts._catalogue import shipped_files
 from hornbook.stages.prompts._drawing import draws, key_for
 from hornbook.stages.prompts._extracts import line, says_something
 from hornbook.stages.prompts._matter import templates_of
@@ -95,6 +96,10 @@ class Simplestory(Source):
         if self.least_paragraphs > self.most_paragraphs:
             raise ValueError("least_paragraphs must not be above most_paragraphs")
         return self
+
+    def rests_on(self) -> Sequence[Path]:
+        """The shipped templates, wordings and lists."""
+        return shipped_files("simplestory", self.language)
 
     def shards(self, inputs: Inputs) -> list[Any]:
         """Ranges of prompt numbers, at most 4,096 each."""
