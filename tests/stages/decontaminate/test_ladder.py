@@ -16,8 +16,8 @@ from hornbook.engine.tasks import added
 from hornbook.kernels.skeleton import squash
 from hornbook.kernels.words import texts
 from hornbook.stages.decontaminate import _climbing
-from hornbook.stages.decontaminate._pairs import cached
 from hornbook.stages.decontaminate.ladder import Ladder
+from hornbook.store.remembered import remembered
 from tests.contract import Example
 from tests.corpus import HOSTILE, STORIES
 from tests.stages.decontaminate.test_leaks import FIRST_SEVEN, WAYS
@@ -212,7 +212,7 @@ def test_pieces_and_order_change_nothing(own: str) -> None:
 
 def test_threads_share_one_index(own: str, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[int] = []
-    monkeypatch.setattr(_climbing, "load", cached(lambda *given: made.append(1) or _climbing._load(*given)))
+    monkeypatch.setattr(_climbing, "load", remembered(lambda *given: made.append(1) or _climbing._load(*given)))
     stage = Ladder(against=[own])
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda _: stage.map(documents([LONG]), 0), range(8)))

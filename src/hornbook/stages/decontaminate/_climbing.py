@@ -15,7 +15,8 @@ from hornbook.kernels.skeleton import Skeletons, squash
 from hornbook.kernels.skeleton import places as places_in
 from hornbook.kernels.words import texts, words
 from hornbook.stages.decontaminate._items import Item
-from hornbook.stages.decontaminate._pairs import Found, Pair, cached, column, joined, places, read_items, shown
+from hornbook.stages.decontaminate._pairs import Found, Pair, column, joined, places, read_items, shown
+from hornbook.store.remembered import remembered
 
 _BLOCK = 5
 """Matching runs of more characters count; Cosmopedia's number."""
@@ -73,7 +74,7 @@ def _load(against: tuple[str, ...], n: int, least: int, common: int) -> Bench:
     return _indexed(owners, skeletons, whole, wanted & ~stock, ~whole, common)
 
 
-load = cached(_load)
+load = remembered(_load)
 
 
 def _sizes(parts: list[tuple[str, Item]]) -> list[int]:

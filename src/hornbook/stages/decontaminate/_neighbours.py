@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from hornbook.kernels.embedding import wordllama
 from hornbook.stages.decontaminate._items import Item
-from hornbook.stages.decontaminate._pairs import cached, column, read_items
+from hornbook.stages.decontaminate._pairs import column, read_items
+from hornbook.store.remembered import remembered
 
 _PARAGRAPH = re.compile(r"\n[^\S\n]*\n")
 _LEAST = 40
@@ -37,7 +38,7 @@ def _load(against: tuple[str, ...]) -> Near:
     return Near([item for _, item in parts], wordllama().embed(column([part for part, _ in parts])))
 
 
-load = cached(_load)
+load = remembered(_load)
 
 
 def nearest(piece: pa.Array, bench: Near) -> tuple[list[str | None], NDArray[np.float64]]:

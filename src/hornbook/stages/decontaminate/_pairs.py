@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
-from pathlib import Path
-from threading import Lock
-from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from hornbook.stages.decontaminate._items import Item, items
-from hornbook.store.reading import File, expand
+from hornbook.store.reading import expand
 
 SHOWN = 300
 SPANS = 8
-Loaded = TypeVar("Loaded")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,25 +59,6 @@ def read_items(against: Sequence[str]) -> list[Item]:
         UserError: a path names no file, or a file holds something that is no item.
     """
     return [item for file in expand(against) for item in items(file)]
-
-
-def cached(load: Callable[..., Loaded]) -> Callable[..., Loaded]:
-    """Keep what `load(against, …)` gives in the process, for all its threads, while the files stay as they are."""
-    one_at_a_time = Lock()
-
-    @lru_cache(maxsize=4)
-    def keep(stamps: tuple[tuple[File, int], ...], against: tuple[str, ...], *rest: object) -> Loaded:
-        return load(against, *rest)
-
-    def get(against: Sequence[str], *rest: object) -> Loaded:
-        with one_at_a_time:
-            return keep(tuple((file, _changed(file)) for file in expand(against)), tuple(against), *rest)
-
-    return get
-
-
-def _changed(file: File) -> int:
-    return 0 if file.remote or file.fault else Path(file.path).stat().st_mtime_ns
 
 
 def column(texts: Sequence[str]) -> pa.Array:

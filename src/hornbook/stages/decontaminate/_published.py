@@ -18,7 +18,8 @@ from hornbook.kernels.letters import KIND_AT, OTHER, PASSED, RUN, SPACE
 from hornbook.kernels.ngrams import Index, build, find
 from hornbook.kernels.words import Words, texts, words
 from hornbook.stages.decontaminate._items import Item
-from hornbook.stages.decontaminate._pairs import Found, Pair, cached, column, in_characters, joined, read_items, shown
+from hornbook.stages.decontaminate._pairs import Found, Pair, column, in_characters, joined, read_items, shown
+from hornbook.store.remembered import remembered
 
 _BLOCK = 5
 _KEPT = 16
@@ -59,7 +60,7 @@ def _load_cosmopedia(against: tuple[str, ...], n: int) -> Cosmopedia:
     return Cosmopedia(items, joints, _all(words(*texts(column(joints)), rule()), n))
 
 
-load_cosmopedia = cached(_load_cosmopedia)
+load_cosmopedia = remembered(_load_cosmopedia)
 
 
 def _all(found: Words, n: int) -> Index:
@@ -175,7 +176,7 @@ def _load_overlaps(against: tuple[str, ...], compat: str, n: int) -> Overlaps:
     return Overlaps([item for _, item in parts], found, _all(found, n), compat)
 
 
-load_overlaps = cached(_load_overlaps)
+load_overlaps = remembered(_load_overlaps)
 
 
 def overlaps(piece: pa.Array, bench: Overlaps) -> dict[int, Found]:
