@@ -17,7 +17,7 @@ from hornbook.cli.common import json_option, print_json
 KINDS = ("each", "source", "across", "ask", "job")
 
 FOLDERS = (
-    "sources", "prompts", "generate", "quality", "dedup", "decontaminate",
+    "sources", "prompts", "generate", "quality", "dedup", "decontaminate", "cluster",
     "select", "mix", "tokenize", "train", "evaluate", "report",
 )  # fmt: skip
 """The verbs of the trade, in the order of a run; a stage of Hornbook itself lies in one of them."""
