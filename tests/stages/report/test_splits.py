@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import pytest
 
 from hornbook.stages.report._splits import MOST, REST, Splits, splits
@@ -39,7 +38,7 @@ def test_exam_items_are_counted_by_split_and_exam(made):
     assert found is not None
     assert found.exams() == ["exam"]
     assert dict(found.hits) == {("north", "exam"): 1, ("south", "exam"): 1}
-    assert {place: len(items) for place, items in found.items.items()} == {place: 1 for place in found.hits}
+    assert {place: len(items) for place, items in found.items.items()} == dict.fromkeys(found.hits, 1)
 
 
 def test_the_page_shows_both_tables(made):
