@@ -42,13 +42,14 @@ def command(recipe: str, sets: tuple[str, ...], runs: Path, workers: int | None,
     from hornbook.engine.recipe import load_recipe
     from hornbook.engine.run import Runner
     from hornbook.engine.workspace import REPORT, Workspace
+    from hornbook.store.artifacts import product
 
     made = load_recipe(recipe, overrides(sets))
     workspace = Workspace(runs)
     with listener(as_json) as listen, executor(workers) as spread:
         done = Runner(workspace, spread, cache_folder(), listen).run(made)
     folder = workspace.run(made.name)
-    documents = next((a for a in reversed(done) if a.makes == "documents"), None)
+    documents = product(done)
     kept = documents.manifest["kept"] if documents else 0
     page = folder / REPORT
     if as_json:

@@ -20,7 +20,7 @@ from hornbook.engine.keys import StepKeys, keys_of
 from hornbook.engine.recipe import Recipe, Step, ancestors
 from hornbook.engine.results import answered
 from hornbook.engine.workspace import RunFolder, Workspace
-from hornbook.store.artifacts import Above, finished
+from hornbook.store.artifacts import Above, aside, finished, product
 
 
 @dataclass
@@ -70,7 +70,7 @@ class Runner:
             folder.state |= _spent(governor) | {"error": str(error)}
             folder.end("stopped" if isinstance(error, (BudgetStop, Interrupted, KeyboardInterrupt)) else "failed")
             raise
-        folder.end("done", next((a for a in reversed(done) if a.makes == "documents"), None))
+        folder.end("done", product(done))
         return done
 
     def _step(
@@ -138,7 +138,7 @@ def step_keys(recipe: Recipe, step: Step, done: list[Artifact], setting: Setting
 
 
 def above_of(step: Step, steps: tuple[Step, ...], done: dict[str, Artifact]) -> Above:
-    """What a step sees: all its ancestors, and those whose documents flow into it."""
+    """What a step sees: all its ancestors, and those whose documents flow into it; a page is about the product."""
     before = [done[found.name] for found in ancestors(step.above, steps)]
     sources: list[Artifact] = []
     for name in step.above:
@@ -146,6 +146,10 @@ def above_of(step: Step, steps: tuple[Step, ...], done: dict[str, Artifact]) -> 
         nearest = next((a for a in reversed(chain) if a.makes == "documents"), None)
         if nearest is not None and all(nearest.folder != s.folder for s in sources):
             sources.append(nearest)
+    if step.stage.makes == "page":
+        exams = aside(before)
+        made = product(before)
+        sources = [a for a in sources if a.folder not in exams] or ([made] if made is not None else [])
     return Above(before, sources)
 
 

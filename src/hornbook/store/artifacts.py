@@ -92,3 +92,27 @@ def finished(folder: Path, step: str) -> Artifact | None:
         return None
     makes: Any = manifest.makes
     return Artifact(step, manifest.stage, makes, folder, manifest.model_dump())
+
+
+def aside(done: Sequence[Artifact]) -> set[Path]:
+    """The folders of documents that measure a run's product and are none: drawn or written for an exam, and on from there.
+
+    Args:
+        done: steps in the order of the recipe, with all that they read from.
+    """
+    found: set[str] = set()
+    folders: set[Path] = set()
+    for artifact in done:
+        manifest = artifact.manifest
+        begins = artifact.stage.startswith("evaluate.") and manifest["kind"] == "source"
+        if artifact.makes == "documents" and (begins or found & set(manifest["inputs"])):
+            found.add(manifest["output"])
+            folders.add(artifact.folder)
+    return folders
+
+
+def product(done: Sequence[Artifact]) -> Artifact | None:
+    """The last documents of some steps in order that are not `aside`; the last ones where all are."""
+    made = [artifact for artifact in done if artifact.makes == "documents"]
+    exams = aside(done)
+    return next((a for a in reversed(made) if a.folder not in exams), made[-1] if made else None)
