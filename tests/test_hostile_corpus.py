@@ -52,19 +52,19 @@ def scripts() -> dict[str, str]:
     return {name: "".join(letters) for name, letters in found.items() if len(letters) >= 5}
 
 
-def texts() -> dict[str, str]:
-    """Texts that have broken text tools."""
+def texts(size: int = MB) -> dict[str, str]:
+    """Texts that have broken text tools, the long ones of `size` bytes."""
     long = {
-        "10 MB of one letter": "x" * MB,
-        "10 MB of lines": "\n" * MB,
-        "10 MB of words": "ha " * (MB // 3),
-        "10 MB of digits": "0123456789" * (MB // 10),
-        "10 MB of Chinese": "狐狸的纽扣" * (MB // 15),
-        "10 MB of emoji": "👩‍👩‍👧‍👦" * (MB // 25),
-        "10 MB of marks": "e" + "\u0301" * (MB // 2),
-        "5 MB of NUL": "\0" * (MB // 2),
-        "10 MB of symbols": "#…{}<>" * (MB // 8),
-        "10 MB of mail": "a@b." * (MB // 4),
+        "long: one letter": "x" * size,
+        "long: lines": "\n" * size,
+        "long: words": "ha " * (size // 3),
+        "long: digits": "0123456789" * (size // 10),
+        "long: Chinese": "狐狸的纽扣" * (size // 15),
+        "long: emoji": "👩‍👩‍👧‍👦" * (size // 25),
+        "long: marks": "e" + "\u0301" * (size // 2),
+        "long: NUL": "\0" * (size // 2),
+        "long: symbols": "#…{}<>" * (size // 8),
+        "long: mail": "a@b." * (size // 4),
     }
     return {f"hostile {k}": v for k, v in HOSTILE.items()} | {f"script {k}": v for k, v in scripts().items()} | long
 
@@ -313,11 +313,14 @@ def test_what_is_good_in_a_bad_file_is_kept(hostile, tmp_path):
         assert sum(row["origin"].startswith(f"{file}:") for row in kept) >= least, file
 
 
-@pytest.fixture(scope="module")
-def documents(hostile: Path) -> Path:
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(MB // 5, id="2 MB"), pytest.param(MB, id="10 MB", marks=pytest.mark.slow)],
+)
+def documents(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The hostile texts as good documents, two of each, in one file."""
-    path = hostile / "all.parquet"
-    rows = [{"id": f"{name} {copy}", "text": text} for copy in range(2) for name, text in texts().items()]
+    path = tmp_path_factory.mktemp("documents") / "all.parquet"
+    rows = [{"id": f"{name} {copy}", "text": text} for copy in range(2) for name, text in texts(request.param).items()]
     rows += [{"id": f"story {n}", "text": text} for n, text in enumerate(STORIES)]
     pq.write_table(pa.Table.from_pylist(rows), path, row_group_size=16)
     return path

@@ -60,6 +60,7 @@ def test_on_the_embedded_teacher(tmp_path, smollm):
     assert why["id"] == "story-0000003"
 
 
+@pytest.mark.slow
 def test_on_a_real_llama_server(tmp_path, smollm):
     with llama_server(smollm) as url:
         args = ["run", "stories", *SMALL, "--set", f"teacher.url={url}", "--json"]

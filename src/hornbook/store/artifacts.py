@@ -95,7 +95,7 @@ def finished(folder: Path, step: str) -> Artifact | None:
 
 
 def aside(done: Sequence[Artifact]) -> set[Path]:
-    """The folders of documents that measure a run's product and are none: drawn or written for an exam, and on from there.
+    """The folders of documents that measure a run's product and are none: made for an exam, and on from there.
 
     Args:
         done: steps in the order of the recipe, with all that they read from.

@@ -13,7 +13,7 @@ from hornbook.stages.cluster.label import SCHEMA, Label, told_apart
 from tests.contract import Example
 from tests.stages.cluster.sets import GROUPED
 
-EXAMPLE = Example(above=(*GROUPED, ("cluster.extracts", {})), golden={"1": "a22fba9424736d99d3010301ec351e48"})
+EXAMPLE = Example(above=(*GROUPED, ("cluster.extracts", {})), golden={"1": "a54f7cddd080f5da0f1d33aa92d606a1"})
 CLUSTERS = pa.table(
     {
         "text": ["1. Knead the dough.", "1. {keywords} of {extracts}", ""],
