@@ -51,10 +51,16 @@ def funnel(above: Sequence[Artifact]) -> list[Artifact]:
 
 
 def seeds(above: Sequence[Artifact]) -> set[str]:
-    """The sources that merely feed another source (words for prompts), by the name of the step."""
-    sources = [a for a in above if a.manifest.get("kind") == "source"]
-    fed = {given for a in sources for given in a.manifest.get("inputs", [])}
-    return {a.step for a in sources if a.manifest.get("output") in fed}
+    """The steps that merely feed a source (words for prompts, web pages for their clusters), by their names."""
+    by_output = {a.manifest.get("output"): a for a in above}
+    found: set[str] = set()
+    todo = [given for a in above if a.manifest.get("kind") == "source" for given in a.manifest.get("inputs", [])]
+    while todo:
+        fed = by_output.get(todo.pop())
+        if fed is not None and fed.step not in found:
+            found.add(fed.step)
+            todo += fed.manifest.get("inputs", [])
+    return found
 
 
 def begun(above: Sequence[Artifact]) -> int:
