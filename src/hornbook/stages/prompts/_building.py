@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,11 +15,11 @@ from hornbook.core.documents import ID, ORIGIN, PIECE_ROWS, TEXT
 from hornbook.core.errors import UserError, nearest
 from hornbook.core.knobs import InputPath, knob
 from hornbook.core.stage import Dropped, Inputs, Makes, Source
-from hornbook.stages.prompts._catalogue import find_templates, shipped_files
+from hornbook.stages.prompts._catalogue import load_templates, shipped_files
 from hornbook.stages.prompts._drawing import draws, key_for, orders
 from hornbook.stages.prompts._page import Page, Way
 from hornbook.stages.prompts._seeds import COLUMNS, TOPIC, Seed, fits, read_seeds, strings, unfit
-from hornbook.stages.prompts._templates import DRAWS, ENDINGS, Template
+from hornbook.stages.prompts._templates import DRAWS
 
 _COSMOPEDIA = "Cosmopedia, build_web_prompts.py"
 _TRIES = 8
@@ -173,9 +172,7 @@ class Built(Source):
 
     def _ways(self) -> list[Way]:
         """All templates with all their audiences, of those that are wanted."""
-        own = _own(tuple(map(str, self.templates)))
-        formats = None if self.formats is None else tuple(self.formats)
-        found = _loaded(self.stage(), tuple(self.language), own, self.shipped, formats)
+        found = load_templates(self.stage(), self.language, self.templates, ship=self.shipped, formats=self.formats)
         have = list(dict.fromkeys(audience for template in found for audience in template.audiences))
         for name in self.audiences or ():
             if name not in have:
@@ -255,29 +252,3 @@ class Built(Source):
                 mine = set(fit)
                 found.append([way for turn in turns for way in turn[at] if way in mine])
         return found
-
-
-@lru_cache(maxsize=8)
-def _loaded(
-    stage: str, languages: tuple[str, ...], own: tuple[tuple[str, int, int], ...], ship: bool,
-    formats: tuple[str, ...] | None,
-) -> tuple[Template, ...]:  # fmt: skip
-    """The templates, loaded once a worker; again when a file of the user's has changed."""
-    return tuple(find_templates(stage, languages, [Path(path) for path, _, _ in own], ship=ship, formats=formats))
-
-
-def _own(paths: tuple[str, ...]) -> tuple[tuple[str, int, int], ...]:
-    """A user's template and wording files, with size and time."""
-    if not paths:
-        return ()
-    from hornbook.store.reading import expand
-
-    found = [Path(file.path) for file in expand(list(paths))]
-    kept = [path for path in found if path.suffix in (*ENDINGS, ".yaml", ".yml")]
-    if not kept:
-        raise UserError(
-            "no template among the files of `templates`",
-            where=", ".join(paths),
-            fix=f"templates end in {', '.join(ENDINGS)}, wordings in .yaml",
-        )
-    return tuple((str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in kept)

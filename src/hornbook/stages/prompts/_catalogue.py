@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 
@@ -27,6 +28,27 @@ def shipped_files(stage: str, languages: Sequence[str] | None = None) -> list[Pa
         own = base / language / stage
         found += [path for path in (base / language / WORDING, *sorted(own.glob("*"))) if path.is_file()]
     return found
+
+
+def load_templates(
+    stage: str,
+    languages: Sequence[str],
+    paths: Sequence[str],
+    *,
+    ship: bool = True,
+    formats: Sequence[str] | None = None,
+) -> tuple[Template, ...]:
+    """`find_templates`, once a worker; again when a file of the user's has changed.
+
+    Args:
+        paths: of the user's files and folders, as knobs have them.
+
+    Raises:
+        UserError: as there, or no template is among the user's files.
+    """
+    return _loaded(
+        stage, tuple(languages), _own(tuple(map(str, paths))), ship, None if formats is None else tuple(formats)
+    )
 
 
 def find_templates(
@@ -80,6 +102,34 @@ def find_wording(stage: str, language: str, own: Sequence[Path] = ()) -> Wording
             if file.language == language:
                 said.lay(file, str(path))
     return said
+
+
+@lru_cache(maxsize=16)
+def _loaded(
+    stage: str,
+    languages: tuple[str, ...],
+    own: tuple[tuple[str, int, int], ...],
+    ship: bool,
+    formats: tuple[str, ...] | None,
+) -> tuple[Template, ...]:
+    return tuple(find_templates(stage, languages, [Path(path) for path, _, _ in own], ship=ship, formats=formats))
+
+
+def _own(paths: tuple[str, ...]) -> tuple[tuple[str, int, int], ...]:
+    """A user's template and wording files, with size and time."""
+    if not paths:
+        return ()
+    from hornbook.store.reading import expand
+
+    found = [Path(file.path) for file in expand(list(paths))]
+    kept = [path for path in found if path.suffix in (*ENDINGS, ".yaml", ".yml")]
+    if not kept:
+        raise UserError(
+            "no template among the files of `templates`",
+            where=", ".join(paths),
+            fix=f"templates end in {', '.join(ENDINGS)}, wordings in .yaml",
+        )
+    return tuple((str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in kept)
 
 
 def _languages(stage: str) -> list[str]:

@@ -55,8 +55,8 @@ def read_seeds(
         seed["extract"] = (cut(cleaned(extracts[at] or ""), limit) if title else text) or None
         seed["text"] = text or None
         seed["topic"] = topic or None
-        seed["context"] = _lines(contexts[at])
-        seed["passages"] = _passages(passages[at])
+        seed["context"] = context_of(contexts[at])
+        seed["passages"] = passages_of(passages[at])
         seed["source"] = line(sources[at] or "") or None
         found.append(seed)
     return found
@@ -113,13 +113,13 @@ def _topic(own: str | None, cluster: str | None) -> str:
     return ""
 
 
-def _lines(context: str | None) -> list[str] | None:
+def context_of(context: str | None) -> list[str] | None:
     """What comes before a seed, a line each, without those that say nothing."""
     found = [line(one, _LINE) for one in re.split(r"\n|; ", context or "") if says_something(one)]
     return found or None
 
 
-def _passages(given: Any) -> list[dict[str, str]] | None:
+def passages_of(given: Any) -> list[dict[str, str]] | None:
     """Retrieved passages with a source, a few and short."""
     found = []
     for passage in given if isinstance(given, list) else ():
