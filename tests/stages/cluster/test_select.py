@@ -12,7 +12,7 @@ from tests.stages.cluster.sets import LABELLED, above, documents, names, step
 EXAMPLE = Example(
     above=LABELLED,
     knobs={"from": ["above-0", "above-2"], "min_score": 5, "exclude": [0]},
-    golden={"1": "bc34b4b105645a4da783d929d5619a55"},
+    golden={"1": "1cf3101c1b90db81fd642a84bd6abaf1"},
 )
 LABELS = [0, 1, 2, 3, None, 0, 7, 2]
 TOPICS = ["Baking bread", "Advertisements", "Contract law", None]
