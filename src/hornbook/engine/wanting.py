@@ -120,7 +120,7 @@ class Wanted:
         seed: int = 0,
         whole: Callable[[Sequence[Row]], Sequence[Reply | None]] | None = None,
     ) -> None:
-        self._rows, self._total, self._look, self._known, self._seed = rows, total, look, known, seed
+        self._rows, self._look, self._known, self._seed = rows, look, known, seed
         self._every = max(1, -(-total // ALOUD))
         self.diversity = diversity
         self.want = diversity.watching.want

@@ -15,6 +15,8 @@ _DECODER = json.JSONDecoder(strict=False)
 _NONE = object()
 _STARTS = 50
 """Places in a text where JSON may begin that are looked at."""
+_READ, _LAST = 20_000, 20
+"""Characters at the end of a reply, and places in them, in which a verdict is looked for."""
 
 
 def json_in(text: str, fits: Callable[[Any], bool] | None = None) -> tuple[Any, str]:
@@ -43,6 +45,27 @@ def json_in(text: str, fits: Callable[[Any], bool] | None = None) -> tuple[Any, 
                 return value, ""
             some.append(value)
     return (some[0], "") if some else (None, "there is no JSON in it that can be read to its end")
+
+
+def objects_in(text: str) -> Iterator[dict[str, Any]]:
+    """The JSON objects in a reply, the last first, those within others too: a judge's verdict stands at the end.
+
+    What the model thought (up to the last `</think>`) is left out.
+    """
+    said = text.rpartition("</think>")[2][-_READ:]
+    try:
+        whole = orjson.loads(said)
+    except orjson.JSONDecodeError:
+        whole = None
+    if isinstance(whole, dict):
+        yield whole
+        return
+    for found in [*re.finditer(r"\{", said)][-_LAST:][::-1]:
+        try:
+            value, _ = _DECODER.raw_decode(said, found.start())
+        except (ValueError, RecursionError):
+            continue
+        yield value
 
 
 def _values(text: str) -> Iterator[Any]:

@@ -17,9 +17,9 @@ from hornbook.core.asking import Reply, Request
 from hornbook.core.errors import UserError
 from hornbook.core.knobs import local_path
 from hornbook.engine.tasks import added
-from hornbook.stages.evaluate._replies import objects_in
 from hornbook.stages.evaluate._rubrics import read_rubric
 from hornbook.stages.evaluate.judge import Judge
+from hornbook.teachers.json_text import objects_in
 from tests.contract import Example, recipe_of, run, table_of
 from tests.corpus import rows
 

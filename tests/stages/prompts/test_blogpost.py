@@ -1,31 +1,15 @@
 """prompts.blogpost: its example for the contract test, and what its prompts ask for."""
 
-import re
-
 import pytest
 
-from hornbook.stages.prompts._catalogue import find_templates
 from tests.contract import Example
-from tests.stages.prompts.test_machinery import BARE, EXTRACT, SEED
+from tests.stages.prompts.forms import ROWS, assert_named
 
 EXAMPLE = Example(
-    knobs={"per_seed": 3, "language": ["en", "zh"]},
-    rows=[
-        {"id": "a", "text": "How bees find their way", "origin": "t:1", "cluster.topic": None, "context": "Flowers"},
-        {"id": "b", "text": EXTRACT, "origin": "t:2", "cluster.topic": "Trees", "context": None},
-        {"id": "c", "text": " \n", "origin": "t:3", "cluster.topic": None, "context": None},
-        {"id": "d", "text": "{{ topic }} 光合作用\x00", "origin": "t:4", "cluster.topic": None, "context": None},
-    ],
-    golden={"1": "5ad774fa169a42e4bbe31a575138aeac"},
+    knobs={"per_seed": 3, "language": ["en", "zh"]}, rows=ROWS, golden={"1": "5ad774fa169a42e4bbe31a575138aeac"}
 )
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_whatever_is_drawn_the_form_is_named_and_the_seed_is_there(language):
-    for template in find_templates("blogpost", [language]):
-        seed = BARE | {name: SEED[name] for name in template.needs}
-        for draw in range(0, 2**32, 2**29):
-            said = template.render(dict(seed), "college", [draw] * 49)
-            assert re.search("post|blog|博客|文章", said), said
-            assert ("topic" not in template.needs) or SEED["topic"] in said
-            assert ("extract" not in template.needs) or EXTRACT in said
+    assert_named("blogpost", language, "post|blog|博客|文章")

@@ -22,23 +22,13 @@ from hornbook.stages.prompts.blogpost import Blogpost
 from hornbook.stages.prompts.lecture import Lecture
 from hornbook.stages.prompts.textbook import Textbook
 from hornbook.stages.prompts.wikihow import Wikihow
+from tests.stages.prompts.forms import BARE, EXTRACT, SEED
 from tests.stages.sources.given import Given, read_given
 
 ROOT = Path(__file__).resolve().parents[3]
 AUDIENCES = {"young_children", "middle_school", "high_school", "college", "researchers", "professionals"}
 STAGES = {"textbook": Textbook, "blogpost": Blogpost, "wikihow": Wikihow, "lecture": Lecture}
 EVERY = [(stage, language) for stage in STAGES for language in ("en", "zh")]
-EXTRACT = (
-    "Cork is the bark of an oak that grows around the western Mediterranean. It is stripped every nine years, and the "
-    "tree lives on. Its cells are closed and full of air, so it floats, springs back and hardly lets warmth through. "
-    "Bottles were first stopped with it by the Romans; monks in Champagne made it common. What is left over from "
-    "stoppers becomes floors, insulation and the cores of balls."
-)
-SEED = {
-    "extract": EXTRACT, "topic": "Trees and forests", "text": EXTRACT, "context": [f"Unit {n} of it" for n in range(9)],
-    "passages": [{"text": "Cork oaks live for two centuries.", "source": "A forester's handbook"}], "source": "Botany",
-}  # fmt: skip
-BARE = dict.fromkeys(SEED)
 
 
 def prompts(tmp_path, rows, stage=Textbook, part=5, group=2, **knobs):

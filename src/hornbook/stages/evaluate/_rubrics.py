@@ -15,6 +15,8 @@ from hornbook.core.knobs import local_path
 SLOT = "{document}"
 WIDEST = 20
 """Steps of the widest scale: what judges say is counted as a table of score against score."""
+REASONS = 200
+"""Fewest tokens that reasons take."""
 
 WORDS: dict[str, dict[str, str]] = {
     "en": {
@@ -152,6 +154,18 @@ class Rubric(BaseModel):
                 scale = self.say("from", low=ends[0], high=ends[1])
             lines.append(f"- {one.name} ({scale}): {' '.join(one.asks.split())}")
         return "\n".join(lines)
+
+
+def possible(label: str, reasons: bool, max_tokens: int) -> None:
+    """Refuse knobs of a judge that cannot be.
+
+    Raises:
+        ValueError: a label that cannot be part of a column's name, or no room for reasons.
+    """
+    if label and not all(letter.isalnum() or letter in "_-" for letter in label):
+        raise ValueError(f"label: {label!r}: letters, digits, _ and - alone")
+    if reasons and max_tokens < REASONS:
+        raise ValueError(f"reasons do not fit in max_tokens: {max_tokens}; set it to 400")
 
 
 def read_rubric(path: str) -> Rubric:

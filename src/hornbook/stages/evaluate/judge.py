@@ -17,8 +17,8 @@ from hornbook.core.knobs import InputPath, knob
 from hornbook.core.stage import Ask
 from hornbook.kernels.intervals import bucket
 from hornbook.stages.evaluate._counting import counted, told
-from hornbook.stages.evaluate._replies import objects_in
-from hornbook.stages.evaluate._rubrics import Criterion, Rubric, fenced, read_rubric
+from hornbook.stages.evaluate._rubrics import Criterion, Rubric, fenced, possible, read_rubric
+from hornbook.teachers.json_text import objects_in
 
 _ECHOED = 1_000
 """Characters of a reply of no use that the judge is shown again; our choice."""
@@ -26,8 +26,6 @@ _MENDED = (None, "empty")
 _AGAIN = 0.02
 """How often a reply is of no use, where nothing was measured; our guess of a judge that is bound."""
 _HOPELESS = ("rejected", "transport")
-_FEWEST = 200
-"""Fewest tokens that reasons take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +89,7 @@ class Judge(Ask):
 
     @model_validator(mode="after")
     def _can_be(self) -> Judge:
-        if self.label and not all(letter.isalnum() or letter in "_-" for letter in self.label):
-            raise ValueError(f"label: {self.label!r}: letters, digits, _ and - alone")
-        if self.reasons and self.max_tokens < _FEWEST:
-            raise ValueError(f"reasons do not fit in max_tokens: {self.max_tokens}; set it to 400")
+        possible(self.label, self.reasons, self.max_tokens)
         assert self._rubric.criteria  # a rubric that cannot be used is told before anything is paid
         return self
 

@@ -19,8 +19,8 @@ from hornbook.core.stage import Ask
 from hornbook.kernels import agreement
 from hornbook.kernels.intervals import bucket, share
 from hornbook.stages.evaluate._counting import rounded
-from hornbook.stages.evaluate._replies import objects_in
-from hornbook.stages.evaluate._rubrics import Rubric, fenced, read_rubric
+from hornbook.stages.evaluate._rubrics import Rubric, fenced, possible, read_rubric
+from hornbook.teachers.json_text import objects_in
 
 _OTHER, _A, _B = "pair.text", "pair.a", "pair.b"
 _VERDICTS = ("a", "b", "tie")
@@ -83,10 +83,7 @@ class Pairwise(Ask):
 
     @model_validator(mode="after")
     def _can_be(self) -> Pairwise:
-        if self.label and not all(letter.isalnum() or letter in "_-" for letter in self.label):
-            raise ValueError(f"label: {self.label!r}: letters, digits, _ and - alone")
-        if self.reasons and self.max_tokens < 200:
-            raise ValueError(f"reasons do not fit in max_tokens: {self.max_tokens}; set it to 400")
+        possible(self.label, self.reasons, self.max_tokens)
         assert self._rubric.tells  # a rubric that cannot be used is told before anything is paid
         return self
 

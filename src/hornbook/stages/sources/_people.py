@@ -10,7 +10,6 @@ from pathlib import Path
 from hornbook.core.keys import digest
 from hornbook.core.knobs import local_path
 
-LANGUAGES = ("en", "zh")
 _FIRST = ("who", "age", "goal")
 _SAID = {
     "en": {"adult": "{a} {who} {age} in {place}, who {goal} and {knowledge}.",
