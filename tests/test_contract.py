@@ -149,6 +149,8 @@ def other_values(value):
     if isinstance(value, (int, float)):
         tries = [value / 2 if isinstance(value, float) else value // 2, value + 1, value - 1, 0, 1]
         return [t for t in tries if t != value]
+    if isinstance(value, tuple):
+        return [value[1:]]
     return [1, 0.5, True] if value is None else []
 
 
