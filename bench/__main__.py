@@ -19,6 +19,7 @@ NAMES = {
     "minhash": "near-duplicates in a corpus",
     "chinese": "near-copies planted into Chinese text",
     "decontaminate": "finding benchmark items in a corpus",
+    "trees": "comparing code as trees with the exams' solutions",
     "filters": "quality filters over a corpus",
     "classifier": "marking a corpus with a classifier",
     "clusters": "clusters of a corpus, and how they agree with known labels",

@@ -16,9 +16,18 @@ def test_on_this_machine(tmp_path: Path) -> None:
     found = last_json(hornbook("doctor", "--json", cwd=tmp_path))
     assert found["broken"] == []
     states = {entry["name"]: entry["state"] for entry in found["findings"]}
-    assert {"python", "packages", "cores", "memory", "runs folder", "weights", "torch", "BLAS", "terminal"} <= set(
-        states
-    )
+    assert {
+        "python",
+        "packages",
+        "cores",
+        "memory",
+        "runs folder",
+        "weights",
+        "torch",
+        "BLAS",
+        "terminal",
+        "sandbox",
+    } <= set(states)
     assert (states["python"], states["packages"], states["runs folder"]) == ("ok", "ok", "ok")
     shown = hornbook("doctor", cwd=tmp_path).stdout
     assert "pyarrow" in shown
@@ -71,6 +80,29 @@ def test_the_network_is_only_asked_when_wanted(tmp_path: Path, monkeypatch: pyte
     assert "model hub" not in {entry.name for entry in doctor.examine(tmp_path)}
     found = {entry.name: entry for entry in doctor.examine(tmp_path, network=True)}
     assert (found["model hub"].state, found["package index"].state) == ("missing", "missing")
+
+
+def test_it_says_which_walls_stand_and_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from hornbook.sandbox.pool import Sandbox
+    from hornbook.sandbox.walls import MECHANISMS, WALLS, standing
+
+    def facts(gone: str) -> dict[str, Any]:
+        every = {name for some in MECHANISMS.values() for name, _ in some} - {gone}
+        refused = {gone: "Operation not permitted"} if gone else {}
+        return {"trial": dict.fromkeys(WALLS, ""), "mechanisms": sorted(every), "refused": refused}
+
+    def finding(gone: str) -> doctor.Finding:
+        monkeypatch.setattr(Sandbox, "standing", lambda self: standing(facts(gone)))
+        return next(entry for entry in doctor.examine(tmp_path) if entry.name == "sandbox")
+
+    whole = finding("")
+    assert (whole.state, whole.fix) == ("ok", "")
+    assert all(wall in whole.says for wall in WALLS)
+    assert "mount namespace" in whole.says
+    broken = finding("seccomp")
+    assert broken.state == "missing"
+    assert "processes cannot be held: no seccomp (seccomp: Operation not permitted)" in broken.says
+    assert "CONFIG_SECCOMP_FILTER" in broken.fix
 
 
 def test_models_say_where_they_are(tmp_path: Path) -> None:

@@ -82,3 +82,23 @@ def test_a_full_context_ends_a_text(model):
     how = Sampling(1.0, 0, most=500, end=60, seed=1)
     ((ids, ended),) = sample(model, [[3] * 200], ["x"], how)
     assert ended or len(ids) == SHAPE.context - SHAPE.context // 2
+
+
+def test_what_is_enough_goes_no_further_and_changes_no_other_row(model):
+    """Texts that are said to be enough are beginnings of what they would have been; the others are as before."""
+    how = Sampling(1.0, 0, most=26, end=0, seed=5)
+    prompts, names = PROMPTS * 4, [f"{name}{at}" for at in range(4) for name in NAMES]
+    whole = list(sample(model, prompts, names, how))
+    seen = []
+
+    def enough(texts):
+        seen.append(len(texts))
+        return [text[0] % 3 != 0 for text in texts]
+
+    some = list(sample(model, prompts, names, how, enough=enough))
+    assert seen[0] > seen[-1] > 0, "nobody is asked about again"
+    for (ids, ended), (short, early) in zip(whole, some, strict=True):
+        if len(ids) < 8 or ids[0] % 3 == 0:
+            assert (short, early) == (ids, ended)
+        else:
+            assert (short, early) == (ids[:8], False)

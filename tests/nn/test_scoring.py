@@ -54,3 +54,26 @@ def test_the_batch_changes_nothing():
     model = Student(SHAPE, 2).eval()
     documents = [np.random.default_rng(n).integers(0, 50, n * 5) for n in range(9)]
     assert nats(model, documents, 0, batch=1) == pytest.approx(nats(model, documents, 0, batch=64), rel=1e-5)
+
+
+@given(st.integers(0, 300), st.integers(1, 40), st.integers(0, 320))
+def test_what_is_given_is_read_and_not_scored(length, context, given_):
+    scored = []
+    for cut in _cuts(0, length, context, given_):
+        assert 0 <= cut.start <= cut.fresh < cut.stop <= length
+        assert cut.stop - cut.start <= context
+        assert cut.start == 0 or cut.fresh - cut.start >= context // 2
+        scored += range(cut.fresh, cut.stop)
+    assert scored == list(range(given_, length))
+
+
+def test_a_prompt_and_its_answer_cost_what_both_cost_together():
+    model = Student(SHAPE, 2).eval()
+    draw = np.random.default_rng(3)
+    documents = [draw.integers(0, 50, n) for n in (5, 16, 9, 14)]
+    for given_ in ([0, 0, 0, 0], [2, 10, 9, 1]):
+        prompts = [d[:n] for d, n in zip(documents, given_, strict=True)]
+        whole = nats(model, documents, 0) - nats(model, prompts, 0)
+        assert nats(model, documents, 0, after=given_, batch=3) == pytest.approx(whole, abs=1e-4)
+    one, other = (np.array([*head, 7, 7]) for head in ([1, 2], [9, 9]))
+    assert len(set(nats(model, [one, other], 0, after=[2, 2]))) == 2, "the prompt is read"

@@ -19,6 +19,9 @@ set_option = click.option(
     "--set", "sets", multiple=True, metavar="NAME=VALUE",
     help="Override a value of the recipe: STEP.KNOB, teacher.url, budget.usd, seed. May be repeated.",
 )  # fmt: skip
+scale_option = click.option(
+    "--scale", metavar="NAME", help="One of the recipe's scales: the same steps, larger or smaller."
+)
 workers_option = click.option("--workers", type=click.IntRange(min=1), help="Worker processes [default: the cores].")
 
 

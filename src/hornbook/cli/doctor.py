@@ -90,6 +90,7 @@ def examine(runs: Path, *, network: bool = False) -> list[Finding]:
         ("torch", _torch),
         ("BLAS", _blas),
         ("terminal", _terminal),
+        ("sandbox", _sandbox),
     ]
     if network:
         checks += [("package index", lambda: _reach("package index", "https://pypi.org/simple/pip/"))]
@@ -254,6 +255,28 @@ def _blas() -> Finding:
                     return Finding("BLAS", "warning", f"OpenBLAS takes this processor for {core}, it has AVX-512", fix)
                 return Finding("BLAS", "ok", f"OpenBLAS, kernels for {core}")
     return Finding("BLAS", "ok", "not OpenBLAS")
+
+
+def _sandbox() -> Finding:
+    """Which walls stand around code that is run; each was tried."""
+    from hornbook.core.errors import UserError
+    from hornbook.sandbox.pool import Sandbox
+
+    try:
+        with Sandbox(require=()) as sandbox:
+            walls = sandbox.standing()
+    except UserError as error:
+        return Finding("sandbox", "missing", error.what, error.fix)
+    by: dict[tuple[str, ...], list[str]] = {}
+    for wall in walls:
+        if wall.stands:
+            by.setdefault(wall.by, []).append(wall.wall)
+    says = "; ".join(f"{', '.join(names)}: {' and '.join(how)}" for how, names in by.items())
+    gone = [wall for wall in walls if not wall.stands]
+    if not gone:
+        return Finding("sandbox", "ok", f"all walls stand ({says})")
+    what = "; ".join(f"{wall.wall} cannot be held: {wall.why}" for wall in gone)
+    return Finding("sandbox", "missing", f"{what}. {says}", "; ".join(dict.fromkeys(wall.fix for wall in gone)))
 
 
 def _terminal() -> Finding:

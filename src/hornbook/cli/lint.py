@@ -16,6 +16,7 @@ from hornbook.cli.common import (
     overrides,
     print_json,
     runs_option,
+    scale_option,
     set_option,
     workers_option,
 )
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 @click.command(short_help="what is wrong with a recipe's prompts, before a cent is spent")
 @click.argument("recipe", shell_complete=recipe_names)
+@scale_option
 @set_option
 @click.option(
     "--against", "against", multiple=True, metavar="FILE",
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
 def command(
     ctx: click.Context,
     recipe: str,
+    scale: str | None,
     sets: tuple[str, ...],
     against: tuple[str, ...],
     context: int | None,
@@ -66,7 +69,7 @@ def command(
     from hornbook.engine.recipe import load_recipe
     from hornbook.engine.workspace import Workspace
 
-    made = load_recipe(recipe, overrides(sets))
+    made = load_recipe(recipe, overrides(sets), scale)
     with listener(as_json) as listen, executor(workers) as spread:
         setting = Setting(Workspace(runs), spread, cache_folder(), listen, Governor())
         linted = lint(made, setting, against, context or 0)

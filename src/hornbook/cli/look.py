@@ -117,6 +117,7 @@ def _funnel(artifact: Artifact, cached: bool, *, whole: bool) -> dict[str, Any]:
 
 
 def _show(facts: dict[str, Any], step: str | None) -> None:
+    from hornbook.cli import comparison
     from hornbook.cli.meter import money, spell
     from hornbook.cli.show import console, document, heading, table
 
@@ -139,6 +140,8 @@ def _show(facts: dict[str, Any], step: str | None) -> None:
     out.print()
     table(out, ["step", ">in", ">kept", ">dropped", "~why", ">seconds", "key", ""], [_row(s) for s in facts["steps"]])
     out.print()
+    for one in facts["steps"]:
+        comparison.show(out, one["facts"], whole=step is not None)
     if step:
         _one(out, facts["steps"][0])
     for row in facts["documents"]:
@@ -171,7 +174,7 @@ def _one(out: Any, step: dict[str, Any]) -> None:
     """One step's knobs and facts."""
     from hornbook.cli.safe import short
     from hornbook.cli.show import heading, table
-    from hornbook.core import judged
+    from hornbook.core import compared, judged
 
     heading(out, step["use"], step["kind"], f"version {step['version']}", step["folder"])
     out.print()
@@ -180,7 +183,7 @@ def _one(out: Any, step: dict[str, Any]) -> None:
         out.print()
         table(out, [head if head[0] == ">" else f"~{head}" for head in one.heads], one.rows)
         out.print()
-    known = judged.shown(step["facts"])
+    known = judged.shown(step["facts"]) | compared.shown(step["facts"])
     for title in ("knobs", "facts"):
         rows = [
             [name, short(value, 300)] for name, value in step[title].items() if title == "knobs" or name not in known

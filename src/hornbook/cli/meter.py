@@ -127,7 +127,7 @@ def outcome(event: StepEvent, seconds: float) -> list[str]:
         found.append(f"{manifest.get('makes', '')}".rjust(12))
     if event.what == "cached":
         return [*found, "cached"]
-    found.append(spell(seconds))
+    found.append(spell(manifest.get("seconds", seconds) if event.kind == "job" else seconds))  # jobs go side by side
     facts = manifest.get("facts") or {}
     if event.kind == "ask" and facts.get("tokens"):
         found.append(f"{speed(facts.get('tokens_per_second', 0.0))} tokens/s")

@@ -16,13 +16,16 @@ from hornbook.cli.common import (
     overrides,
     print_json,
     runs_option,
+    scale_option,
     set_option,
     workers_option,
 )
 from hornbook.cli.completing import recipe_names
 
 if TYPE_CHECKING:
+    from hornbook.engine.costs import Bill
     from hornbook.engine.events import Event
+    from hornbook.engine.execute import Setting
     from hornbook.engine.forecast import Forecast
     from hornbook.engine.pilot import Pilot
     from hornbook.engine.recipe import Recipe
@@ -30,21 +33,30 @@ if TYPE_CHECKING:
 
 @click.command(short_help="what a recipe will do and cost, before it is run")
 @click.argument("recipe", shell_complete=recipe_names)
+@scale_option
 @set_option
 @click.option("--pilot", "count", type=click.IntRange(min=1), metavar="N", help="Really ask N requests, and measure.")
 @runs_option
 @workers_option
 @json_option
 def command(
-    recipe: str, sets: tuple[str, ...], count: int | None, runs: Path, workers: int | None, as_json: bool
+    recipe: str,
+    scale: str | None,
+    sets: tuple[str, ...],
+    count: int | None,
+    runs: Path,
+    workers: int | None,
+    as_json: bool,
 ) -> None:
     """Say for each step of RECIPE whether it is cached or to do, its rows, tokens, cost and time.
 
     Estimates come from earlier runs; what is assumed is said. With --pilot the steps up to the first one
-    that asks a teacher are done, and N requests asked: all of it is kept for the run.
+    that asks a teacher are done, and N requests asked: all of it is kept for the run. A recipe with `cost:` is
+    priced as a whole; where its scale states the volumes, by these alone.
 
     \b
       hornbook plan stories
+      hornbook plan phi1 --scale paper
       hornbook plan stories --pilot 16
       hornbook plan mine.yaml --set prompts.count=100000 --set teacher.url=http://localhost:8000/v1
     """
@@ -56,14 +68,20 @@ def command(
     from hornbook.engine.recipe import load_recipe
     from hornbook.engine.workspace import Workspace
 
-    made = load_recipe(recipe, overrides(sets))
+    made = load_recipe(recipe, overrides(sets), scale)
+    if made.scale.volumes and count is None:
+        _stated(made, as_json)
+        return
     workspace, governor = Workspace(runs), Governor()
     told = None
     if count is not None:
         with listener(as_json) as listen, executor(workers) as spread:
             told = pilot(made, Setting(workspace, spread, cache_folder(), listen, governor), count)
-    forecasts = Planner(made, Setting(workspace, Inline(), cache_folder(), _deaf, governor), told).plan()
+    setting = Setting(workspace, Inline(), cache_folder(), _deaf, governor)
+    forecasts = Planner(made, setting, told).plan()
+    bill = _bill(made, forecasts, setting)
     if as_json:
+        from hornbook.cli.pricing import told as priced
         from hornbook.cli.safe import plain
 
         pilot_said = None if told is None else asdict(told)
@@ -71,14 +89,52 @@ def command(
             plain(
                 {
                     "recipe": made.name,
+                    "scale": made.scale.name or None,
                     **_totals(forecasts),
                     "pilot": pilot_said,
+                    "cost": None if bill is None else priced(bill),
                     "steps": [asdict(f) for f in forecasts],
                 }
             )
         )
         return
     _show(made, forecasts, told)
+    if bill is not None:
+        from hornbook.cli.pricing import show
+
+        click.echo()
+        show(bill, made)
+
+
+def _stated(recipe: Recipe, as_json: bool) -> None:
+    """The price of a scale whose volumes are stated: no step is looked at."""
+    from hornbook.cli.pricing import show
+    from hornbook.cli.pricing import told as priced
+    from hornbook.engine.costs import bill_of
+
+    bill = bill_of(recipe)
+    if as_json:
+        from hornbook.cli.safe import plain
+
+        print_json(plain({"recipe": recipe.name, "scale": recipe.scale.name, "cost": priced(bill), "steps": []}))
+        return
+    from hornbook.cli.show import console, heading
+
+    heading(console(), recipe.name, recipe.scale.about or recipe.about[:100])
+    click.echo()
+    show(bill, recipe)
+
+
+def _bill(recipe: Recipe, forecasts: list[Forecast], setting: Setting) -> Bill | None:
+    """The price of the whole recipe, if it has one: what is done as it was, the rest as planned."""
+    if recipe.cost is None:
+        return None
+    from hornbook.engine.costing import part_of
+    from hornbook.engine.costs import bill_of
+    from hornbook.engine.taken import taken_of
+
+    names = [f.step for f in forecasts if f.state == "cached" and part_of(recipe.cost, f.step)]
+    return bill_of(recipe, forecasts, taken_of(recipe, names, setting) if names else {})
 
 
 def _deaf(event: Event) -> None:
@@ -108,14 +164,16 @@ def _most(left: list[Forecast]) -> dict[str, float] | None:
 
 
 def _show(recipe: Recipe, forecasts: list[Forecast], told: Pilot | None) -> None:
+    from hornbook.cli.folding import folded, listed, together
     from hornbook.cli.meter import money, spell
     from hornbook.cli.show import console, heading, table
 
     out = console()
-    heading(out, recipe.name, recipe.about[:100])
+    scale = f"scale {recipe.scale.name}: " if recipe.scale.name else ""
+    heading(out, recipe.name, scale + (recipe.scale.about or recipe.about)[:100])
     out.print()
     heads = [">", "step", "state", ">rows in", ">out", ">to ask", ">tokens", ">cost", ">time"]
-    table(out, heads, [_row(forecast) for forecast in forecasts])
+    table(out, heads, [_row(forecast) for forecast in folded(forecasts)])
     out.print()
     if told is not None:
         out.print(_pilot(told))
@@ -127,7 +185,7 @@ def _show(recipe: Recipe, forecasts: list[Forecast], told: Pilot | None) -> None
     if totals["cached"] == len(forecasts):
         out.print("every step is cached: there is nothing to do")
         return
-    more = f", and the time of {', '.join(totals['time_unknown'])}" if totals["time_unknown"] else ""
+    more = f", and the time of {listed(totals['time_unknown'])}" if totals["time_unknown"] else ""
     cached = f"{totals['cached']} of {len(forecasts)} steps cached; " if totals["cached"] else ""
     asked = f"{totals['requests']:,} requests, {totals['tokens']:,} tokens, {money(totals['usd'])}, "
     out.print(f"{cached}still to do: {asked}about {spell(totals['seconds'])}{more}")
@@ -143,7 +201,7 @@ def _show(recipe: Recipe, forecasts: list[Forecast], told: Pilot | None) -> None
     said = [(f.step, text) for f in forecasts for text in f.says]
     if said:
         out.print("\nassumed:")
-        for step, text in said:
+        for step, text in together(said):
             out.print(f"  {step}: {text}", style="dim")
 
 

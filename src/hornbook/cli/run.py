@@ -16,6 +16,7 @@ from hornbook.cli.common import (
     overrides,
     print_json,
     runs_option,
+    scale_option,
     set_option,
     workers_option,
 )
@@ -24,11 +25,14 @@ from hornbook.cli.completing import recipe_names
 
 @click.command(short_help="run a recipe to its end, resuming what is there")
 @click.argument("recipe", shell_complete=recipe_names)
+@scale_option
 @set_option
 @runs_option
 @workers_option
 @json_option
-def command(recipe: str, sets: tuple[str, ...], runs: Path, workers: int | None, as_json: bool) -> None:
+def command(
+    recipe: str, scale: str | None, sets: tuple[str, ...], runs: Path, workers: int | None, as_json: bool
+) -> None:
     """Run RECIPE: a YAML file, or the name of a shipped recipe.
 
     Finished steps are not done again. Stopped in any way, the same command goes on from where it was,
@@ -37,6 +41,7 @@ def command(recipe: str, sets: tuple[str, ...], runs: Path, workers: int | None,
     \b
       hornbook run stories
       hornbook run stories --set prompts.count=50 --set generate.max_tokens=200
+      hornbook run phi1 --scale tiny
       hornbook run mine.yaml --set teacher.url=http://localhost:8000/v1
     """
     from hornbook.engine.recipe import load_recipe
@@ -44,7 +49,7 @@ def command(recipe: str, sets: tuple[str, ...], runs: Path, workers: int | None,
     from hornbook.engine.workspace import REPORT, Workspace
     from hornbook.store.artifacts import product
 
-    made = load_recipe(recipe, overrides(sets))
+    made = load_recipe(recipe, overrides(sets), scale)
     workspace = Workspace(runs)
     with listener(as_json) as listen, executor(workers) as spread:
         done = Runner(workspace, spread, cache_folder(), listen).run(made)
@@ -56,6 +61,11 @@ def command(recipe: str, sets: tuple[str, ...], runs: Path, workers: int | None,
         steps = [{"step": a.step, **_short(a.manifest)} for a in done]
         print_json({"run": made.name, "folder": str(folder), "documents": kept, "steps": steps})
         return
+    from hornbook.cli.comparison import show
+    from hornbook.cli.show import console
+
+    for artifact in done:
+        show(console(), artifact.manifest["facts"])
     click.echo(f"{kept:,} documents in {folder / 'final'}")
     if page.exists():
         click.echo(f"report: {page}")

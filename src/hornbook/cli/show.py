@@ -28,7 +28,7 @@ def console() -> Console:
 
 
 def table(out: Console, heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Print a table. A head that begins with `>` is for numbers: flush right; one with `~` may wrap.
+    """Print a table. A head that begins with `>` is for numbers: flush right; one with `~` may wrap; or with `>~` both.
 
     Args:
         out: from `console()`.
@@ -41,7 +41,7 @@ def table(out: Console, heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> 
 
     made = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False)
     for head in heads:
-        wraps = head.startswith("~")
+        wraps = "~" in head[:2]
         made.add_column(
             Text(head.lstrip(">~")),
             justify="right" if head.startswith(">") else "left",

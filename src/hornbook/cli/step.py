@@ -77,8 +77,16 @@ def _sort(rest: tuple[str, ...]) -> tuple[list[str], dict[str, Any]]:
     knobs: dict[str, Any] = {}
     for entry in rest:
         match = _KNOB.match(entry)
-        if match and not Path(entry).exists():
+        if match and not _is_there(entry):
             knobs[match[1]] = value_of(match[2])
         else:
             inputs.append(entry)
     return inputs, knobs
+
+
+def _is_there(entry: str) -> bool:
+    """Whether there is such a file; what is too long for a name is none."""
+    try:
+        return Path(entry).exists()
+    except OSError:
+        return False

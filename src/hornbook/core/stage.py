@@ -40,6 +40,9 @@ class Stage(BaseModel):
     reads: ClassVar[tuple[str, ...] | None] = None
     """Columns the stage looks at; None for all. Others are not even decoded from disk."""
 
+    instead_of_text: ClassVar[tuple[str, ...]] = ()
+    """Columns that make a row of a file a document for it where there is no `text`, in `hornbook step`."""
+
     makes: ClassVar[Makes] = "documents"
     """What later steps can take from this one."""
 
@@ -256,6 +259,10 @@ class Ask(Stage):
 
 class Job(Stage):
     """Work on a folder: tokenize, train, evaluate, report."""
+
+    def beside(self) -> bool:
+        """Whether such steps may be done side by side, each in a process of its own: where one needs one core."""
+        return False
 
     @abc.abstractmethod
     def run(self, inputs: Inputs, folder: Path, tick: Callable[[float, str], None]) -> dict[str, Any]:

@@ -169,7 +169,8 @@ def _read(stage: Stage, inputs: list[str], setting: Setting) -> Artifact:
     """The input files as documents (or as prompts, for a stage that reads prompts)."""
     prompts = stage.reads is not None and "text" not in stage.reads and {"prompt", "messages"} & set(stage.reads)
     use = "sources.prompts" if prompts else "sources.files"
-    source = checked(find_stage(use), {"path": inputs}, use, lambda knob: ", ".join(inputs))
+    need = {"need": ["text", *stage.instead_of_text]} if stage.instead_of_text else {}
+    source = checked(find_stage(use), {"path": inputs} | need, use, lambda knob: ", ".join(inputs))
     assert isinstance(source, Source)
     keys = keys_of(use, source, [], cache=setting.cache / "digests.json")
     folder = setting.workspace.artifact(keys.step)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -112,6 +112,29 @@ class Setting:
         manifest.write(folder)
         shutil.rmtree(folder / tasks.RECORDS, ignore_errors=True)
         return artifact_at(folder, step.name)
+
+    def together(self, steps: Sequence[tuple[Step, StepKeys, Above, Path]]) -> None:
+        """Do several jobs side by side, each in a worker, and write the manifest of each as it ends.
+
+        Args:
+            steps: each with its keys, what it reads, and the folder for its result; none reads from another.
+        """
+        with ExitStack() as locks:
+            for step, keys, *_ in sorted(steps, key=lambda one: one[1].marks):  # one order: no two runs wait in a ring
+                locks.enter_context(self._alone(step, keys))
+            left = [one for one in steps if finished(one[3], one[0].name) is None]
+            works = [self.work(*one) for one in left]
+            for work in works:
+                sweep(work)
+                work.folder.mkdir(parents=True, exist_ok=True)
+            items = [Item(work, at) for at, work in enumerate(works)]
+            for done, result in enumerate(self.executor.map(tasks.do_job, items), 1):
+                step, keys, above, folder = left[result["at"]]
+                manifest = manifest_of(works[result["at"]], step, keys, above, [], result["facts"])
+                manifest.seconds = round(result["seconds"], 3)
+                manifest.write(folder)
+                note = f"{done} of {len(left)} such steps, {self.executor.workers} at a time"
+                self.listen(Progress(steps[0][0].name, done * 1000 // len(left), 1000, note=note))
 
     def work(self, step: Step, keys: StepKeys, above: Above, folder: Path) -> Work:
         """What a worker needs to know of a step."""

@@ -24,7 +24,10 @@ T = TypeVar("T")
 
 
 class Executor(Protocol):
-    """Runs tasks over items."""
+    """Runs tasks over items, `workers` of them at a time."""
+
+    @property
+    def workers(self) -> int: ...
 
     def map(self, task: Callable[[Any], T], items: Iterable[Any], *, threads: bool = False) -> Iterator[T]:
         """Results in order of completion. An item's exception is raised when its turn comes.
@@ -38,6 +41,8 @@ class Executor(Protocol):
 
 class Inline:
     """The reference: one item after another, in this process."""
+
+    workers = 1
 
     def map(self, task: Callable[[Any], T], items: Iterable[Any], *, threads: bool = False) -> Iterator[T]:
         """Results in the order of the items."""

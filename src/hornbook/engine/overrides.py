@@ -2,44 +2,85 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hornbook.core.errors import UserError, nearest
 from hornbook.engine.finding import find_stage
 from hornbook.engine.yamls import Lines
 
-NESTED = ("budget", "teacher")
+NESTED = ("budget", "teacher", "cost", "compare")
 """Keys that hold a mapping, at the top of a recipe; a step may have a teacher of its own."""
 
 
 def override(
-    top: dict[str, Any], entries: list[dict[str, Any]], names: list[str], overrides: dict[str, Any], lines: Lines
+    top: dict[str, Any],
+    entries: list[dict[str, Any]],
+    names: list[str],
+    overrides: Mapping[str, Any],
+    lines: Lines,
+    labels: Mapping[str, str] | None = None,
 ) -> None:
     """Put the values of `--set` into a recipe, in place.
+
+    `STEP.use` gives a step another stage; the knobs that the recipe sets for the one it had are left out. `*.KNOB`
+    means every step, and every exam of `compare:`, whose stage has that knob.
 
     Args:
         top: the recipe's keys without its steps.
         entries: its steps.
         names: their names.
         overrides: dotted name → value: `seed`, `budget.usd`, `teacher.price.input`, `STEP.KNOB`,
-            `STAGE.PATH.KNOB`, `STEP.teacher.url`.
+            `STAGE.PATH.KNOB`, `STEP.teacher.url`, `*.KNOB`.
         lines: gets their places, for messages.
+        labels: what messages call them, where they are from elsewhere than `--set`.
 
     Raises:
         UserError: nothing in the recipe has that name, or several steps have.
     """
-    for dotted, value in overrides.items():
+    for given, dotted, value in _each(top, entries, names, overrides):
         words = dotted.split(".")
+        label = (labels or {}).get(given, f"--set {given}")
         if words in (["seed"], ["name"], ["about"]) or (words[0] in NESTED and len(words) > 1):
             at, path, target = -1, words, top
         else:
-            at, path = _target(dotted, entries, names)
+            at, path = _target(dotted, entries, names, label)
             target = entries[at]
-        lines.sets[at, path[0]] = f"--set {dotted}"
+        lines.sets[at, path[0]] = label
+        if at < 0:
+            lines.overridden[tuple(path)] = label
+        if path == ["use"] and target["use"] != value:
+            for knob in set(target) - {"name", "from"}:
+                del target[knob]
         if path[0] in NESTED and len(path) > 1:
             _put(target, path, value)
         else:
             target[".".join(path)] = value
+
+
+def _each(
+    top: Mapping[str, Any], entries: list[dict[str, Any]], names: list[str], overrides: Mapping[str, Any]
+) -> Iterator[tuple[str, str, Any]]:
+    """(name as given, name of one value, value), what changes a step's stage first.
+
+    Raises:
+        UserError: no stage has the knob of a `*.KNOB`.
+    """
+    for given, value in sorted(overrides.items(), key=lambda item: not item[0].endswith(".use")):
+        if not given.startswith("*."):
+            yield given, given, value
+            continue
+        knob = given.removeprefix("*.")
+        compare = top.get("compare")
+        exams = (compare or {}).get("exams") if isinstance(compare, dict) else None
+        uses = {name: entry["use"] for name, entry in zip(names, entries, strict=True)}
+        if isinstance(exams, dict):
+            found = {name: exam.get("use") for name, exam in exams.items() if isinstance(exam, dict)}
+            uses |= {f"compare.exams.{name}": use for name, use in found.items() if isinstance(use, str)}
+        having = [name for name, use in uses.items() if knob in find_stage(use).model_fields]
+        if not having:
+            raise UserError(f"--set {given}: no stage of the recipe has the knob `{knob}`", fix="`hornbook stages`")
+        yield from ((given, f"{name}.{knob}", value) for name in having)
 
 
 def _put(target: dict[str, Any], path: list[str], value: Any) -> None:
@@ -52,7 +93,7 @@ def _put(target: dict[str, Any], path: list[str], value: Any) -> None:
     _put(target[path[0]], path[1:], value)
 
 
-def _target(dotted: str, entries: list[dict[str, Any]], names: list[str]) -> tuple[int, list[str]]:
+def _target(dotted: str, entries: list[dict[str, Any]], names: list[str], label: str) -> tuple[int, list[str]]:
     """Which step a `--set` means, and the knob: by step name, stage path, or folder if that is unique."""
     words = dotted.split(".")
     hits: list[tuple[int, list[str]]] = []
@@ -70,10 +111,10 @@ def _target(dotted: str, entries: list[dict[str, Any]], names: list[str]) -> tup
         known = [*names, "teacher", "budget", "seed"]
         like = nearest(words[0], known)
         raise UserError(
-            f"--set {dotted}: nothing in the recipe has that name",
+            f"{label}: nothing in the recipe has that name",
             fix=(f"did you mean `{like}`? " if like else "") + f"steps: {', '.join(names)}",
         )
     if len({at for at, _ in hits}) > 1:
         which = ", ".join(names[at] for at, _ in hits)
-        raise UserError(f"--set {dotted} could mean several steps: {which}", fix=f"say which: {names[hits[0][0]]}.…")
+        raise UserError(f"{label} could mean several steps: {which}", fix=f"say which: {names[hits[0][0]]}.…")
     return hits[0]

@@ -12,7 +12,7 @@ from hornbook.engine.finding import kind_of
 from hornbook.engine.forecast import Forecast, asks
 from hornbook.engine.keys import StepKeys
 from hornbook.engine.pilot import Pilot, for_all
-from hornbook.engine.recipe import Recipe, Step, ancestors
+from hornbook.engine.recipe import Recipe, Step, ancestors, flowing
 from hornbook.engine.results import answered
 from hornbook.engine.run import step_keys
 from hornbook.engine.survey import Seen, survey
@@ -88,10 +88,8 @@ class Planner:
         """Documents that flow into a step: those of the nearest steps above that make documents."""
         total = 0
         counted: set[str] = set()
-        for name in step.above:
-            chain = ancestors((name,), self.recipe.steps)
-            nearest = next((s for s in reversed(chain) if s.stage.makes == "documents"), None)
-            if nearest is None or nearest.name in counted:
+        for nearest in flowing(step, self.recipe.steps):
+            if nearest.name in counted:
                 continue
             counted.add(nearest.name)
             kept = self._kept.get(nearest.name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from hornbook.core.errors import UserError, nearest
 from hornbook.core.stage import Ask, Stage
+from hornbook.engine.arms import COMPARE, expand, listed
+from hornbook.engine.costing import Cost, checked_cost
 from hornbook.engine.finding import find_stage
 from hornbook.engine.mistakes import M, checked, unknown
 from hornbook.engine.overrides import override
+from hornbook.engine.scales import Scale, scale_of
 from hornbook.engine.yamls import Lines, parse
 from hornbook.teachers.spec import TeacherSpec
 
@@ -64,6 +67,8 @@ class Recipe:
         teacher: the teacher of all steps that do not name their own.
         steps: in order; each reads from steps before it.
         source: the file it was read from.
+        scale: the size it is done at, one of `scales:`; without a name where there are none.
+        cost: how the whole of it is priced, where it says so.
     """
 
     name: str
@@ -73,6 +78,8 @@ class Recipe:
     teacher: TeacherSpec
     steps: tuple[Step, ...]
     source: str = ""
+    scale: Scale = field(default_factory=Scale)
+    cost: Cost | None = None
 
     def step(self, name: str) -> Step:
         """The step of that name."""
@@ -87,9 +94,13 @@ class Recipe:
             if step.teacher is not None and step.teacher != self.teacher:
                 entry["teacher"] = step.teacher.model_dump(mode="json", exclude_none=True)
             steps.append(entry)
+        more: dict[str, Any] = {"scale": self.scale.name} if self.scale.name else {}
+        if self.cost is not None:
+            more["cost"] = self.cost.model_dump(mode="json", exclude_none=True)
         return {
             "name": self.name,
             "about": self.about,
+            **more,
             "seed": self.seed,
             "budget": self.budget.model_dump(exclude_none=True),
             "teacher": self.teacher.model_dump(mode="json", exclude_none=True),
@@ -107,13 +118,14 @@ def shipped_recipes() -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
-def load_recipe(name: str, overrides: dict[str, Any] | None = None) -> Recipe:
+def load_recipe(name: str, overrides: dict[str, Any] | None = None, scale: str | None = None) -> Recipe:
     """Read and check a recipe.
 
     Args:
         name: a path to a YAML file, or the name of a shipped recipe.
         overrides: dotted name → value, as `--set` gives them: `seed`, `budget.usd`, `teacher.url`,
-            `STEP.KNOB` or `STAGE.PATH.KNOB`.
+            `STEP.KNOB` or `STAGE.PATH.KNOB`. They win over those of the scale.
+        scale: one of the recipe's `scales:`; None: the one that its `scale:` names.
 
     Raises:
         UserError: no such recipe, broken YAML, unknown stage or knob, wrong type, out of bounds, a
@@ -121,7 +133,7 @@ def load_recipe(name: str, overrides: dict[str, Any] | None = None) -> Recipe:
     """
     text, source = _read(name)
     data, lines = parse(text, source)
-    return check(data, lines, overrides or {})
+    return check(data, lines, overrides or {}, scale)
 
 
 def check_data(data: dict[str, Any], source: str) -> Recipe:
@@ -134,9 +146,9 @@ def check_data(data: dict[str, Any], source: str) -> Recipe:
     return check(data, Lines(source), {})
 
 
-def check(data: dict[str, Any], lines: Lines, overrides: dict[str, Any]) -> Recipe:
+def check(data: dict[str, Any], lines: Lines, overrides: dict[str, Any], wanted: str | None = None) -> Recipe:
     """Turn the YAML's values into a checked recipe."""
-    known = ("name", "about", "seed", "budget", "teacher", "steps")
+    known = ("name", "about", "seed", "budget", "teacher", "scale", "scales", "cost", "steps", COMPARE)
     for key in data:
         if key not in known:
             raise unknown("key", str(key), known, lines.key(str(key)))
@@ -146,17 +158,23 @@ def check(data: dict[str, Any], lines: Lines, overrides: dict[str, Any]) -> Reci
     entries = [_entry(entry, at, lines) for at, entry in enumerate(entries)]
     names = _names(entries, lines)
     top: dict[str, Any] = {key: data[key] for key in known if key in data and key != "steps"}
+    top |= {COMPARE: arms} if (arms := listed(data, lines)) is not None else {}
+    scale = scale_of(data, wanted, lines)
+    override(top, entries, names, scale.sets, lines, scale.label(lines))
     override(top, entries, names, overrides, lines)
     teacher = _part(TeacherSpec, "teacher", top, lines)
     budget = _part(Budget, "budget", top, lines)
     seed = top.get("seed", 0)
     if not isinstance(seed, int) or isinstance(seed, bool):
         raise UserError(f"seed = {seed!r} is not a whole number", where=lines.key("seed"), fix="seed: 17")
+    if top.get(COMPARE) is not None:
+        expand(top[COMPARE], entries, names, seed, lines)
     steps: list[Step] = []
     for at, (entry, name) in enumerate(zip(entries, names, strict=True)):
         steps.append(_step(entry, name, at, steps, seed, teacher, lines))
     title = _title(str(top.get("name") or Path(lines.source).stem), lines)
-    return Recipe(title, str(top.get("about", "")), seed, budget, teacher, tuple(steps), lines.source)
+    cost = checked_cost(top.get("cost"), scale, [step.name for step in steps], lines)
+    return Recipe(title, str(top.get("about", "")), seed, budget, teacher, tuple(steps), lines.source, scale, cost)
 
 
 def _title(name: str, lines: Lines) -> str:
@@ -275,6 +293,23 @@ def ancestors(above: tuple[str, ...], before: list[Step] | tuple[Step, ...]) -> 
             wanted.add(name)
             todo += by_name[name].above
     return [step for step in before if step.name in wanted]
+
+
+def flowing(step: Step, steps: tuple[Step, ...]) -> list[Step]:
+    """The steps whose documents flow into a step, in the order of `from:`.
+
+    Those that `from:` names and that make documents; of a step that makes something else the nearest documents above
+    it, unless `from:` names documents beside it: `[TOKENS, DOCUMENTS]` are not the documents of the tokens as well. A
+    page is about all of them.
+    """
+    by_name = {one.name: one for one in steps}
+    named = [by_name[name] for name in step.above]
+    own = [one for one in named if one.stage.makes == "documents"]
+    if own and step.stage.makes != "page":
+        return own
+    chains = [ancestors((one.name,), steps) for one in named]
+    nearest = [next((one for one in reversed(chain) if one.stage.makes == "documents"), None) for chain in chains]
+    return [one for one in nearest if one is not None]
 
 
 def _has_needs(stage: Stage, use: str, above: tuple[str, ...], before: list[Step], where: str) -> None:

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from hornbook.core.errors import BudgetStop, HornbookError, Interrupted, UserError
-from hornbook.core.stage import Artifact
+from hornbook.core.stage import Artifact, Job
 from hornbook.engine.budget import Governor, governed
 from hornbook.engine.events import Listener, StepEvent
 from hornbook.engine.execute import Setting
 from hornbook.engine.executors import Executor
 from hornbook.engine.finding import kind_of
 from hornbook.engine.keys import StepKeys, keys_of
-from hornbook.engine.recipe import Recipe, Step, ancestors
+from hornbook.engine.recipe import Recipe, Step, ancestors, flowing
 from hornbook.engine.results import answered
 from hornbook.engine.workspace import RunFolder, Workspace
 from hornbook.store.artifacts import Above, aside, finished, product
@@ -59,9 +60,11 @@ class Runner:
         folder = RunFolder(self.workspace, recipe.name, recipe.resolved())
         setting = Setting(self.workspace, self.executor, self.cache, self.listen, governor)
         done: list[Artifact] = []
+        ahead = _Ahead()
         try:
             for number, step in enumerate(recipe.steps, 1):
-                artifact, cached = self._step(recipe, step, number, done, setting)
+                self._together(recipe, number, done, setting, ahead)
+                artifact, cached = self._step(recipe, step, number, done, setting, ahead)
                 done.append(artifact)
                 folder.state |= _spent(governor)
                 folder.step(number, artifact, cached=cached)
@@ -74,7 +77,7 @@ class Runner:
         return done
 
     def _step(
-        self, recipe: Recipe, step: Step, number: int, done: list[Artifact], setting: Setting
+        self, recipe: Recipe, step: Step, number: int, done: list[Artifact], setting: Setting, ahead: _Ahead
     ) -> tuple[Artifact, bool]:
         keys, above = step_keys(recipe, step, done, setting)
         folder = self.workspace.artifact(keys.step)
@@ -82,8 +85,9 @@ class Runner:
         where = (step.name, step.use, kind, number, len(recipe.steps))
         artifact = finished(folder, step.name)
         if artifact is not None and answered(artifact):
-            self.listen(StepEvent("cached", *where, artifact.manifest))
-            return artifact, True
+            fresh = step.name in ahead.done
+            self.listen(StepEvent("done" if fresh else "cached", *where, artifact.manifest))
+            return artifact, not fresh
         self.listen(StepEvent("started", *where))
         try:
             artifact = setting.execute(step, keys, above, folder)
@@ -92,6 +96,44 @@ class Runner:
             raise
         self.listen(StepEvent("done", *where, artifact.manifest))
         return artifact, False
+
+    def _together(self, recipe: Recipe, number: int, done: list[Artifact], setting: Setting, ahead: _Ahead) -> None:
+        """Do the jobs that come next side by side, where there are workers, and two or more that can be begun now."""
+        coming = recipe.steps[number - 1 :]
+        if setting.executor.workers < 2 or coming[0].name in ahead.seen:
+            return
+        names = {artifact.step for artifact in done}
+        todo = []
+        for step in takewhile(lambda one: isinstance(one.stage, Job), coming):
+            if step.name not in ahead.seen and names.issuperset(step.above):
+                keys, above = step_keys(recipe, step, done, setting)
+                folder = self.workspace.artifact(keys.step)
+                if finished(folder, step.name) is None:
+                    todo.append((step, keys, above, folder))
+                else:
+                    ahead.seen.add(step.name)
+        if len(todo) > 1:
+            todo = list(takewhile(lambda one: isinstance(one[0].stage, Job) and one[0].stage.beside(), todo))
+        if len(todo) < 2:
+            return
+        first = todo[0][0]
+        where = (first.name, first.use, kind_of(type(first.stage)), recipe.steps.index(first) + 1, len(recipe.steps))
+        self.listen(StepEvent("started", *where))
+        try:
+            setting.together(todo)
+        except BaseException:
+            self.listen(StepEvent("failed", *where))
+            raise
+        ahead.done |= {step.name for step, *_ in todo}
+        ahead.seen |= ahead.done
+
+
+@dataclass
+class _Ahead:
+    """Names of steps that are known to be done before their turn, and of those that were done now."""
+
+    seen: set[str] = field(default_factory=set)
+    done: set[str] = field(default_factory=set)
 
 
 def _spent(governor: Governor) -> dict[str, float]:
@@ -141,16 +183,15 @@ def above_of(step: Step, steps: tuple[Step, ...], done: dict[str, Artifact]) -> 
     """What a step sees: all its ancestors, and those whose documents flow into it; a page is about the product."""
     before = [done[found.name] for found in ancestors(step.above, steps)]
     sources: list[Artifact] = []
-    for name in step.above:
-        chain = [done[found.name] for found in ancestors((name,), steps)]
-        nearest = next((a for a in reversed(chain) if a.makes == "documents"), None)
-        if nearest is not None and all(nearest.folder != s.folder for s in sources):
+    for found in flowing(step, steps):
+        nearest = done[found.name]
+        if all(nearest.folder != s.folder for s in sources):
             sources.append(nearest)
     if step.stage.makes == "page":
         exams = aside(before)
         made = product(before)
         sources = [a for a in sources if a.folder not in exams] or ([made] if made is not None else [])
-    return Above(before, sources)
+    return Above(before, sources, named=step.above)
 
 
 def _some_left(artifact: Artifact, step: Step, recipe: Recipe, workspace: Workspace) -> None:

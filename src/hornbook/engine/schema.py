@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hornbook.core.stage import Ask, Stage
+from hornbook.engine.arms import COMPARE, Compare
 from hornbook.engine.finding import find_stage, stage_names, summary
 from hornbook.engine.recipe import Budget
 from hornbook.teachers.spec import TeacherSpec
@@ -49,9 +50,25 @@ def recipe_schema() -> dict[str, Any]:
                 "minItems": 1,
                 "items": {"anyOf": [{"$ref": "#/$defs/step"}, {"type": "string", "description": "a stage"}]},
             },
+            COMPARE: _compare(definitions),
         },
         "$defs": definitions,
     }
+
+
+def _compare(definitions: dict[str, Any]) -> dict[str, Any]:
+    """The block `compare:`; its exams may be a list of steps too."""
+    made = _model(Compare, definitions)
+    exams = made["properties"]["exams"]
+    step = {"$ref": "#/$defs/step"}
+    made["properties"]["exams"] = {
+        "description": exams["description"],
+        "anyOf": [
+            {"type": "object", "minProperties": 1, "additionalProperties": step},
+            {"type": "array", "minItems": 1, "items": step},
+        ],
+    }
+    return made
 
 
 def _common() -> dict[str, Any]:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from hornbook.core.documents import with_columns
 from hornbook.core.rules import Rule, select
-from hornbook.core.stage import Across, Ask, Dropped, Each, Source, Stage
+from hornbook.core.stage import Across, Ask, Dropped, Each, Job, Source, Stage
 from hornbook.engine.careful import ERROR, ERROR_RULE, carefully
 from hornbook.engine.finding import find_stage
 from hornbook.engine.keys import scorer
@@ -101,6 +101,15 @@ def read_source(item: Item) -> dict[str, Any]:
                 yield found, found.slice(0, 0)
 
     return _write(item, flow(), stage.drops())
+
+
+def do_job(item: Item) -> dict[str, Any]:
+    """Do a whole job in a worker: its number, facts and seconds."""
+    stage = item.work.stage()
+    assert isinstance(stage, Job)
+    began = time.monotonic()
+    facts = stage.run(item.work.inputs(), item.work.folder, lambda share, words: None)
+    return {"at": item.at, "facts": facts, "seconds": time.monotonic() - began}
 
 
 def mark_each(item: Item) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +19,12 @@ class Lines:
     top: dict[str, int] = field(default_factory=dict)
     sets: dict[tuple[int, str], str] = field(default_factory=dict)
     """(Step from 0, or -1 for the top; key) → the `--set` that gave the value instead."""
+    scales: dict[str, dict[str, int]] = field(default_factory=dict)
+    """Of each scale: dotted name → line."""
+    within: dict[tuple[str, ...], int] = field(default_factory=dict)
+    """Of keys within `compare:`, path from the top → line."""
+    overridden: dict[tuple[str, ...], str] = field(default_factory=dict)
+    """Path within a mapping at the top → the `--set` that gave the value instead."""
 
     def step(self, at: int, knob: str = "", name: str = "") -> str:
         """The place of a step, or of one of its knobs."""
@@ -35,6 +42,29 @@ class Lines:
             return self.sets[-1, name]
         line = self.top.get(name)
         return f"{self.source}:{line}" if line else self.source
+
+    def inner(self, *path: str) -> str:
+        """The place of a key within `compare:`, or of the nearest one around it that has a line."""
+        for given, label in self.overridden.items():
+            if given[: len(path)] == path or path[: len(given)] == given:
+                return label
+        line = self._around(path)
+        return f"{self.source}:{line}" if line else self.source
+
+    def insert(self, at: int, paths: Sequence[tuple[str, ...]]) -> None:
+        """New steps before step `at`, each written by what stands at a path within `compare:`."""
+        self.sets = {(n + len(paths) if n >= at else n, knob): said for (n, knob), said in self.sets.items()}
+        if not self.steps:
+            return
+        for offset, path in enumerate(paths):
+            line = self._around(path)
+            own = {one[-1]: where for one, where in self.within.items() if one[:-1] == path}
+            self.steps.insert(at + offset, line)
+            self.knobs.insert(at + offset, own)
+
+    def _around(self, path: tuple[str, ...]) -> int:
+        """The line of a path within `compare:`, or of the nearest one around it; 0 where there is none."""
+        return next((self.within[path[:end]] for end in range(len(path), 0, -1) if path[:end] in self.within), 0)
 
 
 def parse(text: str, source: str) -> tuple[dict[str, Any], Lines]:
@@ -67,7 +97,24 @@ def _lines(data: Any, source: str) -> Lines:
     for at, entry in enumerate(steps if isinstance(steps, list) else []):
         lines.steps.append(steps.lc.item(at)[0] + 1)
         lines.knobs.append(_keys(entry))
+    scales = data.get("scales")
+    lines.within = {("compare",): lines.top.get("compare", 0), **dict(_deep(data.get("compare"), ("compare",)))}
+    lines.scales = {str(name): _keys(one) for name, one in scales.items()} if isinstance(scales, dict) else {}
     return lines
+
+
+def _deep(found: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], int]]:
+    """Paths and lines of all keys of mappings within mappings; entries of a list go by their `name`, or stage."""
+    for key, line in _keys(found).items():
+        yield (*path, key), line
+        yield from _deep(found.get(key), (*path, key))
+    if isinstance(found, list):
+        places: Any = found
+        for at, one in enumerate(found):
+            if isinstance(one, dict) and isinstance(one.get("use"), str):
+                name = str(one.get("name") or one["use"].rpartition(".")[2])
+                yield (*path, name), places.lc.item(at)[0] + 1
+                yield from _deep(one, (*path, name))
 
 
 def _keys(found: Any) -> dict[str, int]:

@@ -12,9 +12,11 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from hornbook.core.errors import UserError
+from hornbook.core.keys import digest
 from hornbook.nn.disk import whole
 from hornbook.nn.model import Student
 from hornbook.nn.shape import Shape
+from hornbook.nn.tokens import Tokens
 
 WEIGHTS, CONFIG, TOKENIZER = "model.safetensors", "config.json", "tokenizer.json"
 
@@ -74,6 +76,27 @@ def load_student(folder: Path) -> Student:
     model = Student(shape)
     model.load_state_dict(_from_llama(load_file(folder / WEIGHTS), shape))
     return model.eval()
+
+
+def weights_of(folder: Path) -> str:
+    """A digest of a student's weights."""
+    return digest((folder / WEIGHTS).read_bytes())
+
+
+def same_vocabulary(student: Path, tokens: Tokens) -> None:
+    """See that a student's folder and token files have one vocabulary.
+
+    Raises:
+        UserError: they have not.
+    """
+    theirs = student / TOKENIZER
+    if not theirs.exists() or theirs.read_bytes() == (tokens.folder / TOKENIZER).read_bytes():
+        return
+    raise UserError(
+        "the student above speaks another vocabulary than the tokens above",
+        where=f"{theirs} and {tokens.folder / TOKENIZER}",
+        fix="make the tokens with `use: tokenize.like` and `from: [TOKENS, DOCUMENTS]`, TOKENS being the student's",
+    )
 
 
 def _config(shape: Shape) -> dict[str, Any]:

@@ -28,7 +28,7 @@ class Optimizer:
         UserError: `muon`, and torch is older than 2.9.
     """
 
-    def __init__(self, model: Student, name: Name, lr: float) -> None:
+    def __init__(self, model: Student, name: Name, lr: float, decay: float = DECAY) -> None:
         self.lr = lr
         inside = [w for n, w in model.named_parameters() if w.ndim == 2 and n.startswith("blocks.")]
         embeds = [w for n, w in model.named_parameters() if w.ndim == 2 and not n.startswith("blocks.")]
@@ -37,10 +37,10 @@ class Optimizer:
         if name == "muon":
             if not hasattr(torch.optim, "Muon"):
                 raise UserError(f"optimizer: muon needs torch 2.9, this is {torch.__version__}", fix="optimizer: adamw")
-            muon = torch.optim.Muon(inside, lr=lr, weight_decay=DECAY, adjust_lr_fn="match_rms_adamw")
+            muon = torch.optim.Muon(inside, lr=lr, weight_decay=decay, adjust_lr_fn="match_rms_adamw")
             self.parts.append(muon)
             inside = []
-        groups = [{"params": inside + embeds, "weight_decay": DECAY}, {"params": norms, "weight_decay": 0.0}]
+        groups = [{"params": inside + embeds, "weight_decay": decay}, {"params": norms, "weight_decay": 0.0}]
         self.parts.append(torch.optim.AdamW(groups, lr=lr, betas=BETAS, fused=True))
 
     def step(self, share: float) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,10 @@ import torch
 from torch import Tensor
 
 from hornbook.core.keys import random_for
-from hornbook.nn.model import Student
+from hornbook.nn.model import Cache, Student
+
+_LOOK = 8
+"""Tokens between two looks at what was written; ours: a look costs a decoding of each text, a token a pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,12 @@ class Sampling:
 
 
 def sample(
-    model: Student, prompts: Sequence[Sequence[int]], names: Sequence[str], how: Sampling, batch: int = 64
+    model: Student,
+    prompts: Sequence[Sequence[int]],
+    names: Sequence[str],
+    how: Sampling,
+    batch: int = 64,
+    enough: Callable[[Sequence[Sequence[int]]], Sequence[bool]] | None = None,
 ) -> Iterator[tuple[list[int], bool]]:
     """The continuation of each prompt, in order: its tokens without the end, and whether it ended by itself.
 
@@ -43,14 +51,20 @@ def sample(
     Args:
         prompts: token numbers, each at least one.
         names: a name for each prompt, for its own stream of random numbers.
+        enough: told the tokens of some texts now and then, says which need not go on: they are given as they are
+            then, and no more is spent on them.
     """
     for first in range(0, len(prompts), batch):
-        yield from _batch(model, prompts[first : first + batch], names[first : first + batch], how)
+        yield from _batch(model, prompts[first : first + batch], names[first : first + batch], how, enough)
 
 
 @torch.no_grad()
 def _batch(
-    model: Student, prompts: Sequence[Sequence[int]], names: Sequence[str], how: Sampling
+    model: Student,
+    prompts: Sequence[Sequence[int]],
+    names: Sequence[str],
+    how: Sampling,
+    enough: Callable[[Sequence[Sequence[int]]], Sequence[bool]] | None,
 ) -> list[tuple[list[int], bool]]:
     kept = [list(p)[-max(1, model.shape.context // 2) :] for p in prompts]
     longest = max(map(len, kept))
@@ -60,16 +74,32 @@ def _batch(
     padding = torch.tensor([longest - len(p) for p in kept], device=device)
     ids = torch.tensor([[how.end] * (longest - len(p)) + p for p in kept], device=device)
     cache = model.cache(padding, room)
-    written = np.zeros((len(kept), room - longest), dtype=np.int64)
+    written = np.full((len(kept), room - longest), how.end, dtype=np.int64)
+    lengths = np.zeros(len(kept), dtype=np.int64)
     done = np.zeros(len(kept), dtype=bool)
-    steps = 0
-    while steps < room - longest and not done.all():
-        logits = model.continued(ids, padding, cache)[:, -1]
-        written[:, steps] = _pick(logits.float(), draws[:, steps], how)
-        done |= written[:, steps] == how.end
-        ids = torch.from_numpy(written[:, steps : steps + 1]).to(device)
-        steps += 1
-    return [_until(row[:steps], how.end) for row in written]
+    rows = np.arange(len(kept))
+    for step in range(room - longest):
+        picked = _pick(model.continued(ids, padding, cache)[:, -1].float(), draws[rows, step], how)
+        written[rows, step] = picked
+        lengths[rows[~done[rows]]] = step + 1
+        done[rows] |= picked == how.end
+        going = rows[~done[rows]]
+        if enough is not None and step % _LOOK == _LOOK - 1 and going.size:
+            done[going] = enough([written[row, : step + 1].tolist() for row in going])
+        if done.all():
+            break
+        ids = torch.from_numpy(picked[:, None]).to(device)
+        here = np.flatnonzero(~done[rows])
+        if enough is not None and 2 * here.size <= rows.size:
+            left = torch.from_numpy(here).to(device)
+            cache, padding, ids, rows = _narrowed(cache, left), padding[left], ids[left], rows[here]
+    return [_until(row[:length], how.end) for row, length in zip(written, lengths, strict=True)]
+
+
+def _narrowed(cache: Cache, left: Tensor) -> Cache:
+    """The rows that go on alone."""
+    keys, values = [k[left] for k in cache.keys], [v[left] for v in cache.values]
+    return Cache(keys, values, cache.bias[left], cache.length)
 
 
 def _draws(seed: int, name: str, count: int) -> np.ndarray[tuple[int], np.dtype[np.float64]]:

@@ -30,6 +30,7 @@ def nats(
     documents: Sequence[np.ndarray[Any, Any]],
     end: int,
     *,
+    after: Sequence[int] | None = None,
     batch: int = 16,
     tick: Callable[[float], None] = lambda share: None,
 ) -> np.ndarray[Any, Any]:
@@ -42,9 +43,11 @@ def nats(
     Args:
         documents: tokens without the end.
         end: the end-of-text token.
+        after: of each document, tokens at its beginning that are read and not scored (a prompt).
     """
     total = np.zeros(len(documents))
-    cuts = [c for n, d in enumerate(documents) for c in _cuts(n, len(d), model.shape.context)]
+    given = after or [0] * len(documents)
+    cuts = [c for n, d in enumerate(documents) for c in _cuts(n, len(d), model.shape.context, given[n])]
     cuts.sort(key=lambda cut: cut.stop - cut.start)  # alike lengths together: little padding
     for first in range(0, len(cuts), batch):
         group = cuts[first : first + batch]
@@ -54,14 +57,14 @@ def nats(
     return total
 
 
-def _cuts(document: int, length: int, context: int) -> Iterator[_Cut]:
-    """Windows over the `length` targets of a document, each target in exactly one as fresh."""
-    fresh = 0
+def _cuts(document: int, length: int, context: int, fresh: int = 0) -> Iterator[_Cut]:
+    """Windows over the targets of a document from `fresh` on, each target in exactly one as fresh."""
+    start = max(0, min(fresh - (context - max(1, context // 2)), length - context))
     while fresh < length:
-        start = 0 if fresh == 0 else fresh - (context - max(1, context // 2))
         stop = min(length, start + context)
         yield _Cut(document, start, fresh, stop)
         fresh = stop
+        start = fresh - (context - max(1, context // 2))
 
 
 @torch.no_grad()

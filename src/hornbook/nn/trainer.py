@@ -21,7 +21,7 @@ from hornbook.nn.disk import whole
 from hornbook.nn.loader import Rows, Windows
 from hornbook.nn.machine import cores, kept_memory, kept_threads, probe_threads
 from hornbook.nn.model import Student
-from hornbook.nn.optim import Optimizer, schedule
+from hornbook.nn.optim import DECAY, Optimizer, schedule
 from hornbook.nn.shape import Shape
 
 CHECKPOINT, CURVE = "checkpoint.pt", "curve.jsonl"
@@ -47,6 +47,21 @@ class _State:
     rows: list[dict[str, Any]] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a fine-tuning goes on from.
+
+    Args:
+        name: of the weights, a digest: a checkpoint that went on from others is refused.
+        model: the student, of the course's shape.
+        decay: weight decay of matrices from now on.
+    """
+
+    name: str
+    model: Student
+    decay: float
+
+
 class Trainer:
     """Trains one student in one folder.
 
@@ -58,6 +73,7 @@ class Trainer:
         threads: on the CPU; 0 to choose by a probe.
         every: seconds between checkpoints; 0 for one at every step.
         end: the token that fills packed rows: an end after an end is no target.
+        start: where to go on from; None: weights drawn from the course's seed.
 
     Raises:
         UserError: fewer tokens than one window.
@@ -76,6 +92,7 @@ class Trainer:
         threads: int = 0,
         every: float = 30.0,
         end: int | None = None,
+        start: Start | None = None,
     ) -> None:
         self.course, self.folder, self.device, self.val = course, folder, device, val
         serve = Windows if train.ndim == 1 else Rows
@@ -83,8 +100,9 @@ class Trainer:
         self.end = end if train.ndim == 2 else None
         self.threads, self.every = threads, every
         self.explicit = device.type == "cpu" and course.bf16
-        self.model = Student(shape, course.seed).to(device)
-        self.optimizer = Optimizer(self.model, course.optimizer, course.lr)
+        self.start = {"start": start.name, "decay": start.decay} if start else {}
+        self.model = (start.model if start else Student(shape, course.seed)).to(device)
+        self.optimizer = Optimizer(self.model, course.optimizer, course.lr, start.decay if start else DECAY)
         self.state = _State()
         self._slow, self._promised = 0, float("inf")
         self._load()
@@ -225,7 +243,7 @@ class Trainer:
         }
 
     def _identity(self) -> dict[str, Any]:
-        return {"shape": self.model.shape.as_dict(), "course": asdict(self.course)}
+        return {"shape": self.model.shape.as_dict(), "course": asdict(self.course)} | self.start
 
     def _save(self) -> None:
         content = {

@@ -22,24 +22,34 @@ class Above:
         above: all of them, in recipe order.
         sources: those whose documents flow into the step, in the order of `from:`.
         recipe: the resolved recipe, where the stage may see it.
+        named: the steps that `from:` names, in its order: the nearest of all.
     """
 
     def __init__(
-        self, above: Sequence[Artifact], sources: Sequence[Artifact], recipe: Mapping[str, Any] | None = None
+        self,
+        above: Sequence[Artifact],
+        sources: Sequence[Artifact],
+        recipe: Mapping[str, Any] | None = None,
+        named: Sequence[str] = (),
     ) -> None:
         self.above = above
         self.sources = sources
         self.recipe = recipe or {}
+        self.named = tuple(named)
 
     def nearest(self, makes: Makes) -> Artifact:
-        """The nearest artifact above that makes the wanted thing.
+        """The nearest artifact above that makes the wanted thing: one that `from:` names, else the last above.
 
         Raises:
             HornbookError: none does; the plan refuses such a recipe before.
         """
-        for artifact in reversed(self.above):
-            if artifact.makes == makes:
-                return artifact
+        found = [artifact for artifact in self.above if artifact.makes == makes]
+        by_name = {artifact.step: artifact for artifact in found}
+        for name in reversed(self.named):
+            if name in by_name:
+                return by_name[name]
+        if found:
+            return found[-1]
         raise HornbookError(f"no step above makes {makes}")
 
     def parts(self) -> list[Path]:
@@ -63,14 +73,19 @@ class Above:
     def describe(self) -> list[dict[str, Any]]:
         """What another process needs to see the same: names and folders only."""
         order = {a.folder: at for at, a in enumerate(self.sources)}
-        return [{"step": a.step, "folder": str(a.folder), "source": order.get(a.folder)} for a in self.above]
+        named = {name: at for at, name in enumerate(self.named)}
+        return [
+            {"step": a.step, "folder": str(a.folder), "source": order.get(a.folder), "named": named.get(a.step)}
+            for a in self.above
+        ]
 
     @classmethod
     def from_description(cls, described: Sequence[dict[str, Any]]) -> Above:
         """The other end of `describe`, in a worker."""
         above = [artifact_at(Path(entry["folder"]), entry["step"]) for entry in described]
         sources = {e["source"]: a for e, a in zip(described, above, strict=True) if e["source"] is not None}
-        return cls(above, [sources[at] for at in sorted(sources)])
+        named = {entry["named"]: entry["step"] for entry in described if entry["named"] is not None}
+        return cls(above, [sources[at] for at in sorted(sources)], named=[named[at] for at in sorted(named)])
 
 
 def artifact_at(folder: Path, step: str) -> Artifact:

@@ -7,6 +7,7 @@ fetched. It is imported only where a server on the internet is asked and the rec
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -130,14 +131,37 @@ def must_be_known(spec: TeacherSpec, where: str) -> None:
     )
 
 
+def listed(name: str) -> Tariff:
+    """What genai-prices says of `PROVIDER:MODEL`; its origin has the library's version and the newest date it names.
+
+    Raises:
+        UserError: the library knows no such provider or model, or no price of its tokens.
+    """
+    from importlib.metadata import version
+
+    provider, _, model = name.partition(":")
+    found = _of_list(model, provider, None)
+    if found is None:
+        fix = "PROVIDER:MODEL, such as openai:gpt-4; or {input: …, output: …} in US dollars per million tokens"
+        raise UserError(f"genai-prices {version('genai-prices')} has no price for {name!r}", fix=fix)
+    tariff, info = found
+    dates = re.findall(r"20\d\d-\d\d-\d\d", str(info.price_comments or ""))
+    checked = f", checked {max(dates)}" if dates else ""
+    return replace(tariff, origin=f"{info.id}, genai-prices {version('genai-prices')}{checked}")
+
+
 def _listed(url: str, model: str) -> Tariff | None:
-    """What genai-prices says, None where it knows no such provider or model."""
-    if _nearby(url):
-        return None
+    """What genai-prices says of a model at an address, None where it knows no such provider or model."""
+    found = None if _nearby(url) else _of_list(model, None, url)
+    return None if found is None else found[0]
+
+
+def _of_list(model: str, provider_id: str | None, url: str | None) -> tuple[Tariff, Any] | None:
+    """A model's tariff and what else the list says of it."""
     from genai_prices import data_snapshot
 
     try:
-        provider, info = data_snapshot.get_snapshot().find_provider_model(model, None, None, url)
+        provider, info = data_snapshot.get_snapshot().find_provider_model(model, None, provider_id, url)
     except LookupError:
         return None
     prices = info.get_prices(datetime.now(UTC))
@@ -148,7 +172,7 @@ def _listed(url: str, model: str) -> Tariff | None:
     steps = sorted({0, *(tier.start for price in three for tier in getattr(price, "tiers", ()))})
     bands = tuple(Band(over, *(_from(price, over) for price in three)) for over in steps)
     request = 0.0 if prices.requests_kcount is None else _from(prices.requests_kcount, 0) / 1000
-    return Tariff(bands, request, origin=f"genai-prices: {info.id} at {provider.name}")
+    return Tariff(bands, request, origin=f"genai-prices: {info.id} at {provider.name}"), info
 
 
 def _from(price: Any, over: int) -> float:

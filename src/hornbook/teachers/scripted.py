@@ -15,6 +15,7 @@ import orjson
 from hornbook.core.asking import ErrorClass, Raw, Request, TeacherError
 from hornbook.core.errors import UserError
 from hornbook.core.keys import digest
+from hornbook.core.knobs import local_path
 from hornbook.teachers.spec import TeacherSpec
 
 FIELDS = {"match", "key", "text", "finish", "refusal", "fail"}
@@ -51,8 +52,9 @@ class Scripted:
     def __init__(self, spec: TeacherSpec) -> None:
         self._rule = spec.rule
         self._latency = spec.latency
-        self._lines = _read(Path(spec.replies)) if spec.replies else []
-        content = Path(spec.replies).read_bytes() if spec.replies else b""
+        replies = Path(local_path(spec.replies or ""))
+        self._lines = _read(replies) if spec.replies else []
+        content = replies.read_bytes() if spec.replies else b""
         self.name = f"scripted-{spec.rule}" + (f"@{digest(content)[:16]}" if content else "")
         self.concurrency = spec.concurrency
         self.context = 0

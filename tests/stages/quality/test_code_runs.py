@@ -81,6 +81,27 @@ def test_without_checks_a_program_is_kept_unless_checks_are_wanted() -> None:
     assert mark(unread, rows).column("run.checked").to_pylist() == [False, False]
 
 
+@pytest.mark.parametrize(
+    ("tests", "reason"),
+    [
+        ("def test_it():\n    assert double(2) == 5", "assertion"),
+        ("def test_it():\n    assert double(2) == 4", ""),
+        ("def test_it():\n    assert double(2) == 5\ndef main():\n    test_it()", "assertion"),
+        ("def test_it(given):\n    assert double(2) == 5", "unchecked"),
+        ("import unittest\nclass T(unittest.TestCase):\n    def test(self):\n        self.assertEqual(double(2), 5)",
+         "assertion"),
+        ("from unittest import TestCase\nclass T(TestCase):\n  def test(self):\n    self.assertEqual(double(2), 4)",
+         ""),
+        ("# nothing", "unchecked"),
+        ("x = 4", "unchecked"),
+    ],
+)  # fmt: skip
+def test_tests_that_are_only_defined_are_called(tests: str, reason: str) -> None:
+    rows = documents([DOUBLE]).append_column("tests", pa.array([tests]))
+    _, gone = outcome(CodeRuns(**KNOBS, repeats=0, keep_unchecked=False), rows)
+    assert gone.get("d0", ("",))[0] == reason
+
+
 def test_hostile_text_is_a_row_like_any_other() -> None:
     kept, gone = outcome(CodeRuns(**KNOBS, repeats=0), documents(list(HOSTILE.values())))
     assert len(kept) + len(gone) == len(HOSTILE)

@@ -98,6 +98,18 @@ def test_columns_and_names(folder: Path) -> None:
     assert row == {"id": "from csv", "text": "0.5", "origin": "c.csv:2"}
 
 
+def test_rows_without_text_where_another_column_is_enough(tmp_path: Path) -> None:
+    """Samples of exams have a completion, an empty one too."""
+    rows = [{"task_id": "a", "completion": ""}, {"text": "x"}, {"task_id": "b"}]
+    (tmp_path / "s.jsonl").write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in rows))
+    good, drops = read(path=str(tmp_path), need=["text", "completion"])
+    assert [(row.get("text"), row.get("completion")) for row in good] == [(None, ""), ("x", None)]
+    assert [drop["reason"] for drop in drops] == ["no_text"]
+    assert len(read(path=str(tmp_path))[0]) == 1
+    with pytest.raises(ValidationError, match="need"):
+        Files(path=InputPath(str(tmp_path)), need=[])
+
+
 @pytest.mark.parametrize("limit", [1, 5, 34, 10_000])
 def test_limit_takes_the_first(folder: Path, limit: int) -> None:
     every, _ = read(path=str(folder), columns=[])

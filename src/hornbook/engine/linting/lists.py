@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from hornbook.core.stage import Job
 from hornbook.engine.linting.findings import Finding, Level
 from hornbook.engine.recipe import Recipe
 
@@ -58,7 +59,10 @@ def lint_lists(recipe: Recipe, values: Iterable[str] = ()) -> list[Finding]:
 
 
 def _lists(recipe: Recipe) -> Iterator[tuple[Place, list[str]]]:
+    """Those of all steps but jobs: what is trained, examined and shown is in no prompt."""
     for step in recipe.steps:
+        if isinstance(step.stage, Job):
+            continue
         for name in type(step.stage).model_fields:
             yield from _inside((step.name, name), getattr(step.stage, name))
 

@@ -62,13 +62,21 @@ class Bits(Job):
     threads: int = knob(1, ge=1, help="CPU threads: one is never caught by a busy neighbour", unit="threads")
     seed: int = knob(0, help="of the bootstrap")
 
+    def beside(self) -> bool:
+        """With one thread on the processor."""
+        from hornbook.nn.machine import pick_device
+
+        return self.threads == 1 and pick_device(self.device).type == "cpu"
+
     def run(self, inputs: Inputs, folder: Path, tick: Callable[[float, str], None]) -> dict[str, Any]:
         import numpy as np
         import pyarrow.parquet as pq
 
+        from hornbook.nn.export import same_vocabulary
         from hornbook.nn.tokens import Tokens
 
         tokens = Tokens(inputs.nearest("tokens").folder)
+        same_vocabulary(inputs.nearest("student").folder / "student", tokens)
         held = self._held(tokens.folder / "val.parquet")
         split = tokens.split("val")
         documents = [split.document(n) for n in range(held.num_rows)]

@@ -13,6 +13,7 @@ from hornbook.core.documents import ID, ORIGIN, PROMPT, TEXT
 from hornbook.core.errors import UserError
 from hornbook.core.knobs import InputPath, knob, local_path
 from hornbook.core.stage import Inputs, Makes, Source
+from hornbook.stages.evaluate._writing import How, write
 
 SCHEMA = pa.schema(
     [(name, pa.string()) for name in (ID, TEXT, ORIGIN, PROMPT)]
@@ -61,44 +62,24 @@ class Completions(Source):
 
     def read(self, item: Any, inputs: Inputs) -> Iterator[pa.Table]:
         """The completions of an item's beginnings, beginning by beginning."""
-        from tokenizers import Tokenizer
-
-        from hornbook.nn.tokens import Tokens
-
         first, last = item
-        tokens = Tokens(inputs.nearest("tokens").folder)
-        tokenizer = Tokenizer.from_file(str(tokens.folder / "tokenizer.json"))
         some = _read(self.beginnings)[first:last]
-        ids = [one.ids for one in tokenizer.encode_batch([text for _, text in some], add_special_tokens=False)]
         each = self.each if self.temperature > 0 else 1
         asked = [(at, number) for at in range(len(some)) for number in range(each)]
         names = [f"{some[at][0]}-{number}" for at, number in asked]
-        prompts = [[tokens.end, *ids[at]] for at, _ in asked]
-        written = self._write(inputs.nearest("student").folder / "student", prompts, names, tokens.end)
+        how = How(self.temperature, self.top_k, self.max_tokens, self.seed, self.batch, self.device)
+        written = write(inputs, [some[at][1] for at, _ in asked], names, how)
         yield pa.table(
             {
                 ID: names,
-                TEXT: [str(tokenizer.decode(said, skip_special_tokens=False)) for said, _ in written],
+                TEXT: [said.text for said in written],
                 ORIGIN: [some[at][0] for at, _ in asked],
                 PROMPT: [some[at][1] for at, _ in asked],
                 "completion.number": [number for _, number in asked],
-                "completion.ended": [ended for _, ended in written],
+                "completion.ended": [said.ended for said in written],
             },
             schema=SCHEMA,
         )
-
-    def _write(
-        self, folder: Path, prompts: list[list[int]], names: list[str], end: int
-    ) -> list[tuple[list[int], bool]]:
-        """What the student writes: tokens, and whether it ended by itself."""
-        from hornbook.nn.export import load_student
-        from hornbook.nn.machine import kept_threads, pick_device
-        from hornbook.nn.sampler import Sampling, sample
-
-        how = Sampling(self.temperature, self.top_k, self.max_tokens, end, self.seed)
-        with kept_threads(1):
-            model = load_student(folder).to(pick_device(self.device))
-            return list(sample(model, prompts, names, how, self.batch))
 
 
 def _read(path: str) -> list[tuple[str, str]]:

@@ -44,6 +44,8 @@ class Built(Source):
     needs: ClassVar[tuple[Makes, ...]] = ("documents",)
     reads_also: ClassVar[tuple[str, ...]] = ()
     """Columns of the seeds that `more` looks at."""
+    carries: ClassVar[tuple[str, ...]] = ()
+    """Columns of text that a prompt has of its seed."""
 
     audiences: list[str] | None = knob(
         None, help="who is written for: young_children, middle_school, high_school, college, researchers, "
@@ -156,9 +158,9 @@ class Built(Source):
         part, group, first = item
         ways = self._ways()
         extra = [name for way in ways for name in way.template.columns]
-        columns = dict.fromkeys([*COLUMNS, *self.reads_also, *extra])
+        columns = dict.fromkeys([*COLUMNS, *self.reads_also, *self.carries, *extra])
         total = inputs.rows() if self.count is not None else 0
-        page = Page(self.split or self.stage(), self.stage(), ways)
+        page = Page(self.split or self.stage(), self.stage(), ways, self.carries)
         for piece in pieces(inputs.parts()[part], list(columns), only=group):
             rows = np.arange(first, first + piece.num_rows)
             wanted = self._wanted(rows, total)
@@ -204,6 +206,7 @@ class Built(Source):
         starts = np.cumsum(wanted) - wanted
         variants = np.arange(int(wanted.sum())) - np.repeat(starts, wanted)
         numbers = draws(key, np.repeat(rows, wanted), variants, DRAWS + 1).tolist()
+        carried = [strings(piece, name) for name in self.carries]
         ids, origins, firsts = strings(piece, ID), strings(piece, ORIGIN), starts.tolist()
         left: list[int] = []
         for at, seed in enumerate(seeds):
@@ -224,7 +227,8 @@ class Built(Source):
                         break
                 if said and said not in made:
                     made.add(said)
-                    page.add(said, way, row, variant, topic, ids[at], origins[at])
+                    mine = [values[at] for values in carried]
+                    page.add(said, way, row, variant, topic, ids[at], origins[at], mine)
             if page.size() >= PIECE_ROWS:
                 yield page.table()
         if left:

@@ -22,8 +22,9 @@ class Way:
 class Page:
     """Prompts that become a table."""
 
-    def __init__(self, split: str, stage: str, ways: Sequence[Way]) -> None:
+    def __init__(self, split: str, stage: str, ways: Sequence[Way], carries: Sequence[str] = ()) -> None:
         self.split = split
+        self.carries = carries
         self.name = split if split == stage else f"{split}-{stage}"
         self._names = {
             "prompts.template": [way.template.name for way in ways],
@@ -41,11 +42,20 @@ class Page:
         self._topics: list[str | None] = []
         self._ids: list[str | None] = []
         self._origins: list[str | None] = []
+        self._carried: list[Sequence[str | None]] = []
 
     def add(
-        self, prompt: str, way: int, row: int, variant: int, topic: str | None, seed: str | None, origin: str | None
+        self,
+        prompt: str,
+        way: int,
+        row: int,
+        variant: int,
+        topic: str | None,
+        seed: str | None,
+        origin: str | None,
+        carried: Sequence[str | None] = (),
     ) -> None:
-        """One prompt."""
+        """One prompt; `carried` are its seed's values of the columns that it carries."""
         self._prompts.append(prompt)
         self._ways.append(way)
         self._rows.append(row)
@@ -53,6 +63,7 @@ class Page:
         self._topics.append(topic)
         self._ids.append(seed)
         self._origins.append(origin)
+        self._carried.append(carried)
 
     def size(self) -> int:
         """How many there are."""
@@ -73,5 +84,7 @@ class Page:
         columns["prompts.topic"] = pa.array(self._topics, string)
         columns["prompts.split"] = pa.repeat(pa.scalar(split, string), len(ids))
         columns["prompts.variant"] = pa.array(self._variants, pa.int32())
+        for at, carried in enumerate(self.carries):
+            columns[carried] = pa.array([values[at] for values in self._carried], string)
         self._clear()
         return pa.table(columns)

@@ -18,17 +18,15 @@ _MODULES = {
     "foreign": "ctypes cffi",
 }
 _CALLS = {
-    "files": "open io.open os.open os.remove os.unlink os.rename os.replace os.mkdir os.makedirs os.rmdir os.removedirs "
-    "os.listdir os.scandir os.walk os.chmod os.chown os.symlink os.link os.truncate",
-    "processes": "os.system os.popen os.fork os.forkpty os.kill os.killpg os.execv os.execve os.execl os.execlp os.execvp "
-    "os.spawnv os.spawnl os.posix_spawn asyncio.create_subprocess_exec asyncio.create_subprocess_shell",
+    "files": "open io.open os.open os.remove os.unlink os.rename os.replace os.mkdir os.makedirs os.rmdir "
+    "os.removedirs os.listdir os.scandir os.walk os.chmod os.chown os.symlink os.link os.truncate",
+    "processes": "os.system os.popen os.fork os.forkpty os.kill os.killpg os.execv os.execve os.execl os.execlp "
+    "os.execvp os.spawnv os.spawnl os.posix_spawn asyncio.create_subprocess_exec asyncio.create_subprocess_shell",
     "input": "input sys.stdin.read sys.stdin.readline sys.stdin.readlines",
     "dynamic": "eval exec compile __import__",
     "network": "asyncio.open_connection asyncio.start_server",
 }
-_METHODS = {
-    "files": "read_text write_text read_bytes write_bytes iterdir rglob to_csv to_pickle read_csv"
-}
+_METHODS = {"files": "read_text write_text read_bytes write_bytes iterdir rglob to_csv to_pickle read_csv"}
 
 
 def _by_name(lists: dict[str, str]) -> dict[str, str]:

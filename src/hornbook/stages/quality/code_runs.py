@@ -13,6 +13,7 @@ from hornbook.core.knobs import knob
 from hornbook.core.rules import Rule
 from hornbook.core.stage import Each
 from hornbook.sandbox.values import Limits, Outcome, Program, Verdict, Wall
+from hornbook.stages.quality._checks import called, checking
 
 VERDICT, MESSAGE, FLAKY, CHECKED = "run.verdict", "run.message", "run.flaky", "run.checked"
 _SEEN = pa.schema(
@@ -31,13 +32,14 @@ _SEEN = pa.schema(
 class CodeRuns(Each):
     """Runs each program behind walls, then its checks against it, and drops what does not hold.
 
-    The checks are the examples in the program's docstrings and the code in the column `tests`. They are run in a
+    The checks are the examples in the program's docstrings and the code in the column `tests`, whose test functions
+    and cases are called where nothing calls them. They are run in a
     process of their own, so that a program cannot make them pass by anything but right answers (docs/checks.md).
     A program that passed is run again, with another order of sets and other random numbers.
 
     Marks: `run.verdict` (pass, syntax, error, assertion, timeout, memory, output, blocked, exited), `run.error`
     (class of the exception or name of the limit), `run.message`, `run.line` (int32), `run.in_checks` (bool: it ended
-    in the checks), `run.checked` (bool: there was something to hold), `run.flaky` (string: what another run said
+    in the checks), `run.checked` (bool: there is a check that could fail), `run.flaky` (string: what another run said
     where the first passed; else null).
 
     Raises:
@@ -88,7 +90,7 @@ class CodeRuns(Each):
         from hornbook.kernels.doctests import checks_of
 
         examples = checks_of(text) if self.examples else ""
-        return "\n".join(part for part in (examples, tests or "") if part.strip())
+        return "\n".join(part for part in (examples, called(tests or "")) if part.strip())
 
     def drops(self) -> dict[str, Rule]:
         rules = {name: Rule(VERDICT, "==", name, MESSAGE) for name in get_args(Verdict) if name != "pass"}
@@ -121,7 +123,7 @@ def _marks(found: Sequence[Outcome], checks: Sequence[str], flaky: Sequence[str 
         MESSAGE: [said(one) for one in found],
         "run.line": [one.line for one in found],
         "run.in_checks": [one.in_checks for one in found],
-        CHECKED: [bool(some.strip()) for some in checks],
+        CHECKED: [checking(some) for some in checks],
         FLAKY: list(flaky),
     }
     return pa.table(columns, schema=_SEEN)

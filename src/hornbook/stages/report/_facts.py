@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any
 
+from hornbook.core import compared
 from hornbook.core.stage import Artifact
 from hornbook.stages.report._gather import Corpus, Groups
 from hornbook.stages.report._show import label, number, plural, seconds, share, usd
@@ -46,8 +47,20 @@ class Totals:
 
 
 def funnel(above: Sequence[Artifact]) -> list[Artifact]:
-    """The steps that documents flow through."""
-    return [a for a in above if a.makes == "documents"]
+    """The steps that documents flow through, without what students of a comparison wrote."""
+    return [a for a in alone(above) if a.makes == "documents"]
+
+
+def comparisons(above: Sequence[Artifact]) -> list[Artifact]:
+    """The comparisons of data sets."""
+    return [a for a in above if compared.compared(a.manifest.get("facts", {}))]
+
+
+def alone(above: Sequence[Artifact]) -> list[Artifact]:
+    """The steps without the students of comparisons and their exams: these are rows of a table."""
+    arms = [a.manifest.get("knobs", {}).get("arms", {}) for a in comparisons(above)]
+    inside = {step for each in arms for seeds in each.values() for steps in seeds.values() for step in steps}
+    return [a for a in above if a.step not in inside]
 
 
 def seeds(above: Sequence[Artifact]) -> set[str]:
@@ -65,7 +78,7 @@ def seeds(above: Sequence[Artifact]) -> set[str]:
 
 def begun(above: Sequence[Artifact]) -> int:
     """Records that came in: those of all sources but seeds."""
-    sources = [a for a in above if a.manifest.get("kind") == "source" and a.step not in seeds(above)]
+    sources = [a for a in alone(above) if a.manifest.get("kind") == "source" and a.step not in seeds(above)]
     return sum(int(a.manifest["rows_in"]) for a in sources)
 
 
@@ -118,7 +131,9 @@ def against(artifact: Artifact) -> list[str]:
 
 
 def lessons(above: Sequence[Artifact]) -> int:
-    """Tokens of the training split, as the nearest tokenizing step counted them; 0 where there is none."""
+    """Tokens of the training split, as the nearest tokenizing step counted them; 0 where none or several are."""
+    if comparisons(above):
+        return 0
     found = [a.manifest.get("facts", {}).get("train_tokens") for a in above if a.makes == "tokens"]
     return int(found[-1]) if found and _is_number(found[-1]) else 0
 
@@ -139,7 +154,7 @@ def sentences(
     sums = totals(above, found.rows)
     said = [
         _yield(above, sums),
-        _exam(above),
+        _comparison(above) or _exam(above),
         _openings(found),
         _clean(above, groups),
         _spent(sums, teacher_name(above, recipe)),
@@ -194,6 +209,19 @@ def _clean(above: Sequence[Artifact], groups: Mapping[str, Groups]) -> str:
 
 def _were(many: int, what: str) -> str:
     return f"{plural(many, what)} {'was' if many == 1 else 'were'}"
+
+
+def _comparison(above: Sequence[Artifact]) -> str:
+    """How many differences of the last comparison of data sets can be told."""
+    found = comparisons(above)
+    if not found:
+        return ""
+    facts = found[-1].manifest["facts"]
+    told = sum(bool(one["told"]) for one in facts["differences"])
+    many = len(facts["differences"])
+    sets = plural(len(facts["arms"]), "data set")
+    start = f"Of {plural(many, 'difference')} between what {sets} taught"
+    return f"{start}, {told or 'none'} can be told at p < {facts['level']:g}."
 
 
 def _exam(above: Sequence[Artifact]) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 from markupsafe import Markup
 
 from hornbook import __version__
-from hornbook.core import judged
+from hornbook.core import compared, judged
 from hornbook.core.stage import Artifact, Inputs
 from hornbook.stages.report import _charts as charts
 from hornbook.stages.report import _facts as facts
@@ -85,7 +85,16 @@ def _context(inputs: Inputs, found: gather.Corpus, groups: Mapping[str, gather.G
         "funnel": facts.funnel(above),
         "seeds": sorted(facts.seeds(above)),
         "judges": [(a, tables) for a in above if (tables := judged.tables(a.manifest.get("facts", {})))],
-        "jobs": [(a, gather.written(a)) for a in above if a.makes != "documents"],
+        "compared": [
+            (a, compared.tables(found), compared.sentences(found))
+            for a in facts.comparisons(above)
+            for found in [a.manifest["facts"]]
+        ],
+        "jobs": [
+            (a, gather.written(a))
+            for a in facts.alone(above)
+            if a.makes != "documents" and a not in facts.comparisons(above)
+        ],
         "found": found,
         "groups": groups,
         "dedup": [a for a in above if a.stage.startswith("dedup.")],
@@ -145,10 +154,14 @@ def _drawn(above: Sequence[Artifact], found: gather.Corpus) -> dict[str, Markup]
         drawn["reasons"] = charts.draw(charts.bars(rows, tint="gone"), _says("Drops by reason and step", rows))
     if found.rows:
         drawn |= _texts(found)
-    spent = [(t.step, t.seconds, show.seconds(t.seconds)) for t in map(facts.took, above)]
+    alone = facts.alone(above)
+    spent = [(t.step, t.seconds, show.seconds(t.seconds)) for t in map(facts.took, alone)]
+    if len(alone) < len(above):
+        rest = sum(facts.took(a).seconds for a in above if a not in alone)
+        spent.append(("students and exams", rest, show.seconds(rest)))
     if any(value for _, value, _ in spent):
         drawn["seconds"] = charts.draw(charts.bars(spent), _says("Time by step", spent))
-    for artifact in above:
+    for artifact in alone:
         drawn |= _curves(artifact)
         bits = [(name, value, f"{value:.3f}") for name, value in facts.bits_of(artifact).items()]
         if bits:

@@ -23,7 +23,7 @@ class Page(Job):
     Facts: `page` (the file's name), `documents`, `steps`.
     """
 
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     makes: ClassVar[Makes] = "page"
     needs: ClassVar[tuple[Makes, ...]] = ("documents",)
     reads_recipe: ClassVar[bool] = True

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal, Self
 import pyarrow as pa
 from pydantic import model_validator
 
-from hornbook.core.documents import PIECE_BYTES
+from hornbook.core.documents import PIECE_BYTES, TEXT
 from hornbook.core.knobs import InputPath, knob
 from hornbook.core.stage import Dropped, Inputs, Source
 from hornbook.store.reading import File, cut, expand, read_files
@@ -36,6 +36,10 @@ class Files(Source):
     format: Format = knob("auto", help="how to read them; auto goes by extension (.gz and .zst are looked through)")
     text: str = knob("text", help="the files' name for the text column")
     id: str = knob("id", help="the files' name for the id column; rows without one get FILE:LINE")
+    need: list[str] = knob(
+        default_factory=lambda: [TEXT],
+        help="a row is a document where it has one of these: [completion] reads samples of exams, that have no `text`",
+    )
     columns: list[str] | None = knob(
         None, help="other columns to keep; unset keeps all, [] none. Parquet columns not named are not decoded"
     )
@@ -64,6 +68,8 @@ class Files(Source):
     def _delimiter_not_empty(self) -> Self:
         if not self.delimiter:
             raise ValueError("delimiter is empty; split: blank-line and split: line need none")
+        if not self.need:
+            raise ValueError("need: a column at least, [text]")
         return self
 
     def shards(self, inputs: Inputs) -> list[Any]:
@@ -79,6 +85,7 @@ class Files(Source):
         found = read_files(
             [File(**file) for file in item],
             self.text,
+            self.need,
             id_column=self.id,
             columns=self.columns,
             split=self.split,

@@ -15,7 +15,7 @@ from hornbook.core.errors import UserError, nearest
 from hornbook.core.knobs import knob
 from hornbook.core.stage import Dropped, Inputs, Makes, Source
 
-PLAIN = ("topic", "context", "source", "language")
+PLAIN = ("topic", "context", "source", "language", "entry_point")
 """Fields of a struct that are columns under their own names: what seeds carry."""
 TEXTS = ("text", "title")
 """Which field of a struct is the text, where the recipe does not say."""
@@ -26,7 +26,7 @@ class Spread(Source):
     """Makes a document of each element of a list column: units of an outline, children of a topic, chapters.
 
     A string becomes `text`. A struct's field `text` (or `title`) becomes `text`, its fields `topic`, `context`,
-    `source`, `language` columns of these names, any other field a column `PREFIX` + its name.
+    `source`, `language`, `entry_point` columns of these names, any other field a column `PREFIX` + its name.
 
     Rows: `id` (the parent's, `/`, and the number from 1), `text`, `origin` (the parent's), the columns kept of the
     parent, the fields, `spread.parent` (the parent's id), `spread.at` (int32, from 1), `spread.of` (int32, how many

@@ -67,6 +67,12 @@ class Student(Job):
     checkpoint_every: float = knob(30.0, ge=0.0, help="time between checkpoints; 0: at every step", unit="seconds")
     seed: int = knob(0, help="of the first weights and of the order of the windows")
 
+    def beside(self) -> bool:
+        """With one thread on the processor."""
+        from hornbook.nn.machine import pick_device
+
+        return self.threads == 1 and pick_device(self.device).type == "cpu"
+
     def run(self, inputs: Inputs, folder: Path, tick: Callable[[float, str], None]) -> dict[str, Any]:
         from hornbook.nn.course import course_for
         from hornbook.nn.export import save_student
