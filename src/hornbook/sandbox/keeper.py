@@ -21,7 +21,7 @@ from typing import Any
 
 from hornbook.sandbox import landlock, libc, namespaces
 from hornbook.sandbox.clock import Clock
-from hornbook.sandbox.entering import SHARED, Walls, limit_keeper
+from hornbook.sandbox.entering import SHARED, Walls, limit_keeper, report
 from hornbook.sandbox.folders import empty
 from hornbook.sandbox.messages import HEAD, REPLY
 from hornbook.sandbox.namespaces import Place
@@ -29,6 +29,7 @@ from hornbook.sandbox.running import Runner
 from hornbook.sandbox.seccomp import Filter
 from hornbook.sandbox.trial import trial, tried
 from hornbook.sandbox.values import Limits
+from hornbook.sandbox.warming import practise
 
 WARM = (
     "abc", "bisect", "collections", "contextlib", "copy", "dataclasses", "datetime", "decimal", "enum",
@@ -72,6 +73,7 @@ def _begin(fd: int, settings: dict[str, Any], place: Place) -> None:
     watch = _watched(place, walls)
     limit_keeper(limits)
     runner = Runner(walls, clock, fd, watch)
+    practise(report)
     gc.collect()
     gc.freeze()
     gc.disable()

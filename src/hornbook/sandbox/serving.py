@@ -93,10 +93,10 @@ def serve(program: str, channel_fd: int | None, report: Callable[[dict[str, Any]
         report: told verdict, error, message and line once: `pass` where the text ran to its end.
     """
     outputs = Outputs()
-    space = run(program)
+    space, failed = run(program)
     outputs.flush()
-    if isinstance(space, dict) and "verdict" in space and "__name__" not in space:
-        report(space)
+    if failed is not None:
+        report(failed)
         return
     report(passed())
     if channel_fd is None:
@@ -110,11 +110,11 @@ def serve(program: str, channel_fd: int | None, report: Callable[[dict[str, Any]
         outputs.close()
 
 
-def run(program: str) -> dict[str, Any]:
-    """The globals that a text leaves, or how it ended."""
+def run(program: str) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """The globals that a text leaves, and how it ended where it did not come to its end."""
     code = compiled(program, NAME)
     if isinstance(code, dict):
-        return code
+        return {}, code
     module = ModuleType("__main__")
     module.__dict__["__builtins__"] = builtins
     sys.modules["__main__"] = module
@@ -122,8 +122,8 @@ def run(program: str) -> dict[str, Any]:
     try:
         exec(code, module.__dict__)
     except BaseException as error:
-        return ending(error, NAME)
-    return module.__dict__
+        return module.__dict__, ending(error, NAME)
+    return module.__dict__, None
 
 
 def _names(space: dict[str, Any]) -> Callable[[str], Any]:
