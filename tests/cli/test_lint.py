@@ -124,10 +124,10 @@ def test_documents_outside_of_a_sample_are_no_empty_prompts(tmp_path: Path) -> N
         "  - {use: sources.files, path: [docs.jsonl]}\n  - {use: quality.annotate, share: 0.3}\n"
     )
     draw = random.Random(5)
-    rows = [{"id": f"d{n}", "text": prompt(draw)} for n in range(80)]
+    rows = [{"id": f"d{n}", "text": f"{prompt(draw)} x = None\nprint(f'${{x}}')"} for n in range(80)]
     (tmp_path / "docs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     found = linted(tmp_path, good(), recipe=recipe)
-    assert "empty" not in [one["check"] for one in found["findings"]]
+    assert not {"empty", "unfilled"} & {one["check"] for one in found["findings"]}, "a document may say None"
     assert 10 < found["prompts"] < 40
     done = hornbook("run", "recipe.yaml", "--json", cwd=tmp_path)
     facts = json.loads(done.stdout.splitlines()[-1])["steps"][-1]["facts"]
@@ -356,7 +356,7 @@ def test_memory_is_bounded() -> None:
     draw = random.Random(8)
     rows = [prompt(draw, 12) for _ in range(3_000)]
     for _ in range(3):
-        checks.piece(list(rows), [0] * len(rows), [True] * len(rows))
+        checks.piece(list(rows), [0] * len(rows), [True] * len(rows), [None] * len(rows))
     assert checks._hashes.count == checks.tokens.count == 9_000
     found = {one.check: one for one in checks.findings(lambda rows: [str(row) for row in rows], lambda rows: {})}
     assert found["duplicates"].count == 6_000

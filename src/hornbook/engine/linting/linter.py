@@ -146,9 +146,11 @@ class _Step:
         columns = Watching.of(self.stage).among(self._columns())
         for piece in self._pieces([*(self.stage.reads or ()), *columns]):
             prompts, frames = self._prompts(piece)
+            own = TEXT in piece.column_names and TEXT in (self.stage.reads or ())
+            quoted = piece.column(TEXT).to_pylist() if own else [None] * piece.num_rows
             if matcher is not None:
                 _leaked(matcher, prompts, checks.rows, leaks)
-            checks.piece(prompts, frames, self.stage.chosen(piece))
+            checks.piece(prompts, frames, self.stage.chosen(piece), quoted)
             for name in (name for name in columns if name in piece.column_names):
                 for value in piece.column(name).unique().to_pylist():
                     if isinstance(value, str) and len(values) < MOST_VALUES:

@@ -106,13 +106,16 @@ class PromptChecks:
         self._pairs: list[tuple[int, int]] = []
         self._near = 0
 
-    def piece(self, prompts: list[str | None], frames: list[int], chosen: Sequence[bool]) -> None:
+    def piece(
+        self, prompts: list[str | None], frames: list[int], chosen: Sequence[bool], quoted: Sequence[str | None]
+    ) -> None:
         """Look at a piece.
 
         Args:
             prompts: what the teacher is to read, without a system message; None where a row gives no request.
             frames: bytes of each row's system message.
             chosen: rows that the stage means to ask about; of the others none is expected.
+            quoted: the document that each prompt is about: what stands in it is not the prompt's fault.
         """
         first = self.rows
         self.rows += len(prompts)
@@ -120,7 +123,7 @@ class PromptChecks:
         given = [text is not None and bool(text.strip()) for text in prompts]
         self.empty.add([first + at for at, mine in enumerate(chosen) if mine and not given[at]])
         column = pa.array([text or "" for text in prompts], pa.large_string())
-        self._patterns(column, first)
+        self._patterns(column, first, quoted)
         self._beginnings(column)
         self._hash(prompts, first)
         data, offsets = texts(column)
@@ -131,29 +134,36 @@ class PromptChecks:
             self.tokens.add(np.ceil(np.maximum(sizes, length)).astype(np.uint32))
             self._similar(found, first + start)
 
-    def _patterns(self, column: pa.LargeStringArray, first: int) -> None:
+    def _patterns(self, column: pa.LargeStringArray, first: int, quoted: Sequence[str | None]) -> None:
         """Slots that nobody filled, and names of nothing, in the rows that hold a letter of one at all."""
         holds = holding(column, ("{", *HINTS))
         braces = np.flatnonzero(holds[:, 0])
         for name, pattern in SLOTS.items():
-            self._matched(column, first, braces, pattern, self.slots[name])
+            self._matched(column, first, quoted, braces, pattern, self.slots[name])
         nothing = np.flatnonzero(holds[:, 1:].any(axis=1))
-        sure = self._matched(column, first, nothing, MISSING, self.missing)
-        self._matched(column, first, np.setdiff1d(nothing, sure), DOUBTFUL, self.doubtful)
+        sure = self._matched(column, first, quoted, nothing, MISSING, self.missing)
+        self._matched(column, first, quoted, np.setdiff1d(nothing, sure), DOUBTFUL, self.doubtful)
 
     def _matched(
-        self, column: pa.LargeStringArray, first: int, rows: NDArray[np.int64], pattern: str, hits: Hits
+        self,
+        column: pa.LargeStringArray,
+        first: int,
+        quoted: Sequence[str | None],
+        rows: NDArray[np.int64],
+        pattern: str,
+        hits: Hits,
     ) -> list[int]:
-        """Note the rows, among some, that a pattern is found in; gives them."""
+        """Note the rows, among some, that a pattern is found in outside what they quote; gives them."""
         found = pc.match_substring_regex(column.take(pa.array(rows)), pattern).to_numpy(zero_copy_only=False)
-        at: list[int] = rows[found.astype(bool)].tolist()
 
         def say(row: int) -> str:
-            match = re.search(pattern, column[row - first].as_py(), re.MULTILINE)
-            return match.group().strip() if match else ""
+            text, own = column[row].as_py(), quoted[row] or ""
+            matches = (match.group().strip() for match in re.finditer(pattern, text, re.MULTILINE))
+            return next((said for said in matches if said not in own), "")
 
-        hits.add([first + row for row in at], say)
-        return at
+        said = {row: slot for row in rows[found.astype(bool)].tolist() if (slot := say(row))}
+        hits.add([first + row for row in said], lambda row: said[row - first])
+        return list(said)
 
     def _beginnings(self, column: pa.LargeStringArray) -> None:
         found = normalise(column, "words", most_words=BEGINNING, most_bytes=512)
