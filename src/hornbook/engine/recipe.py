@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from hornbook.core.errors import UserError, nearest
+from hornbook.core.errors import UserError
 from hornbook.core.stage import Ask, Stage
 from hornbook.engine.arms import COMPARE, expand, listed
 from hornbook.engine.costing import Cost, checked_cost
@@ -18,6 +17,7 @@ from hornbook.engine.finding import find_stage
 from hornbook.engine.mistakes import M, checked, unknown
 from hornbook.engine.overrides import override
 from hornbook.engine.scales import Scale, scale_of
+from hornbook.engine.shipped import read_recipe
 from hornbook.engine.yamls import Lines, parse
 from hornbook.teachers.spec import TeacherSpec
 
@@ -108,16 +108,6 @@ class Recipe:
         }
 
 
-def shipped_recipes() -> dict[str, str]:
-    """Name → first comment or `about` of the recipes that come with Hornbook."""
-    found = {}
-    for entry in resources.files("hornbook.recipes").iterdir():
-        if entry.name.endswith(".yaml"):
-            data, _ = parse(entry.read_text(encoding="utf-8"), entry.name)
-            found[entry.name.removesuffix(".yaml")] = str(data.get("about", ""))
-    return dict(sorted(found.items()))
-
-
 def load_recipe(name: str, overrides: dict[str, Any] | None = None, scale: str | None = None) -> Recipe:
     """Read and check a recipe.
 
@@ -131,7 +121,7 @@ def load_recipe(name: str, overrides: dict[str, Any] | None = None, scale: str |
         UserError: no such recipe, broken YAML, unknown stage or knob, wrong type, out of bounds, a
             step that reads what no step above makes. Says the line and the nearest right name.
     """
-    text, source = _read(name)
+    text, source = read_recipe(name)
     data, lines = parse(text, source)
     return check(data, lines, overrides or {}, scale)
 
@@ -191,27 +181,6 @@ def _part(model: type[M], key: str, top: dict[str, Any], lines: Lines) -> M:
     if not isinstance(value, dict):
         raise UserError(f"{key} = {value!r} is not a mapping", where=lines.key(key), fix=f"{key}: {{name: value}}")
     return checked(model, value, key, lambda knob: lines.key(key))
-
-
-def _read(name: str) -> tuple[str, str]:
-    path = Path(name)
-    if path.suffix in {".yaml", ".yml"} or path.exists():
-        try:
-            return path.read_text(encoding="utf-8"), name
-        except OSError as error:
-            raise UserError(f"cannot read the recipe: {error.strerror}", where=name, fix="check the path") from error
-        except UnicodeDecodeError as error:
-            raise UserError(f"the recipe is not UTF-8: {error}", where=name, fix="save it as UTF-8") from error
-    shipped = resources.files("hornbook.recipes") / f"{name}.yaml"
-    if not shipped.is_file():
-        names = list(shipped_recipes())
-        like = nearest(name, names)
-        hint = f"did you mean `{like}`? " if like else ""
-        raise UserError(
-            f"no recipe called `{name}`",
-            fix=f"{hint}shipped: {', '.join(names)}; or give a path ending in .yaml",
-        )
-    return shipped.read_text(encoding="utf-8"), f"{name}.yaml"
 
 
 def _entry(entry: Any, at: int, lines: Lines) -> dict[str, Any]:

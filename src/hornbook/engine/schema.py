@@ -6,8 +6,10 @@ from typing import Any
 
 from hornbook.core.stage import Ask, Stage
 from hornbook.engine.arms import COMPARE, Compare
+from hornbook.engine.costing import Cost, Volume
 from hornbook.engine.finding import find_stage, stage_names, summary
 from hornbook.engine.recipe import Budget
+from hornbook.engine.scales import ABOUT, VOLUMES
 from hornbook.teachers.spec import TeacherSpec
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -51,6 +53,9 @@ def recipe_schema() -> dict[str, Any]:
                 "items": {"anyOf": [{"$ref": "#/$defs/step"}, {"type": "string", "description": "a stage"}]},
             },
             COMPARE: _compare(definitions),
+            "scale": {"type": "string", "description": "the scale where --scale names none"},
+            "scales": _scales(definitions),
+            "cost": _model(Cost, definitions),
         },
         "$defs": definitions,
     }
@@ -69,6 +74,20 @@ def _compare(definitions: dict[str, Any]) -> dict[str, Any]:
         ],
     }
     return made
+
+
+def _scales(definitions: dict[str, Any]) -> dict[str, Any]:
+    """Names of scales, each with values as --set gives them."""
+    volume = _model(Volume, definitions)
+    scale = {
+        "type": ["object", "null"],
+        "description": "values as --set gives them: STEP.KNOB: value",
+        "properties": {
+            ABOUT: {"type": "string", "description": "one line for people"},
+            VOLUMES: {"type": "object", "description": "what steps take, for `cost`", "additionalProperties": volume},
+        },
+    }
+    return {"type": "object", "minProperties": 1, "additionalProperties": scale}
 
 
 def _common() -> dict[str, Any]:
