@@ -102,6 +102,14 @@ def test_tests_that_are_only_defined_are_called(tests: str, reason: str) -> None
     assert gone.get("d0", ("",))[0] == reason
 
 
+def test_a_function_named_like_a_built_in_one_is_the_one_that_is_checked() -> None:
+    wrong = "def max(a, b):\n    return a\n\ndef min(a, b):\n    return b\n"
+    rows = documents([wrong]).append_column("tests", pa.array(["assert max(1, 2) == 2\nassert len([min(3, 4)]) == 1"]))
+    assert outcome(CodeRuns(**KNOBS, repeats=0), rows)[0] == ["d0"], "checks that do not say whose max is meant"
+    named = rows.append_column("entry_point", pa.array(["max"]))
+    assert outcome(CodeRuns(**KNOBS, repeats=0), named)[1]["d0"][0] == "assertion"
+
+
 def test_hostile_text_is_a_row_like_any_other() -> None:
     kept, gone = outcome(CodeRuns(**KNOBS, repeats=0), documents(list(HOSTILE.values())))
     assert len(kept) + len(gone) == len(HOSTILE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Sequence
 from typing import Any, ClassVar, get_args
 
@@ -33,7 +34,8 @@ class CodeRuns(Each):
     """Runs each program behind walls, then its checks against it, and drops what does not hold.
 
     The checks are the examples in the program's docstrings and the code in the column `tests`, whose test functions
-    and cases are called where nothing calls them. They are run in a
+    and cases are called where nothing calls them; a function that is named like a built-in one is known by the column
+    `entry_point`. They are run in a
     process of their own, so that a program cannot make them pass by anything but right answers (docs/checks.md).
     A program that passed is run again, with another order of sets and other random numbers.
 
@@ -46,7 +48,7 @@ class CodeRuns(Each):
         UserError: a wall that is required cannot be had on this machine: nothing is run then.
     """
 
-    reads: ClassVar[tuple[str, ...] | None] = (TEXT, "tests")
+    reads: ClassVar[tuple[str, ...] | None] = (TEXT, "tests", "entry_point")
 
     timeout: float = knob(
         3.0, help="longest run, waiting for a busy processor not counted", unit="seconds",
@@ -72,8 +74,10 @@ class CodeRuns(Each):
         from hornbook.sandbox.pool import Sandbox
 
         texts = piece.column(TEXT).to_pylist()
-        tests = piece.column("tests").to_pylist() if "tests" in piece.column_names else [None] * len(texts)
-        checks = [self._checks(text, own) for text, own in zip(texts, tests, strict=True)]
+        checks = [
+            self._checks(*row)
+            for row in zip(texts, _column(piece, "tests"), _column(piece, "entry_point"), strict=True)
+        ]
         limits = Limits(seconds=self.timeout, memory=self.memory, output=self.output)
         with Sandbox(limits, workers=self.workers, require=self.walls, packages=self.packages) as box:
             found = list(box.run_all(Program(*both) for both in zip(texts, checks, strict=True)))
@@ -86,11 +90,12 @@ class CodeRuns(Each):
                         flaky[at] = f"run {draw + 1}: {said(one)}"
         return _marks(found, checks, flaky)
 
-    def _checks(self, text: str, tests: str | None) -> str:
+    def _checks(self, text: str, tests: str | None, name: str | None) -> str:
         from hornbook.kernels.doctests import checks_of
 
         examples = checks_of(text) if self.examples else ""
-        return "\n".join(part for part in (examples, called(tests or "")) if part.strip())
+        meant = f"from __main__ import {name}" if name and hasattr(builtins, name) else ""
+        return "\n".join(part for part in (meant, examples, called(tests or "")) if part.strip())
 
     def drops(self) -> dict[str, Rule]:
         rules = {name: Rule(VERDICT, "==", name, MESSAGE) for name in get_args(Verdict) if name != "pass"}
@@ -107,6 +112,11 @@ class CodeRuns(Each):
             "checked": pc.sum(marks.column(CHECKED)).as_py() or 0,
             "flaky": marks.num_rows - marks.column(FLAKY).null_count,
         }
+
+
+def _column(piece: pa.Table, name: str) -> list[str | None]:
+    found: list[str | None] = piece.column(name).to_pylist() if name in piece.column_names else [None] * piece.num_rows
+    return found
 
 
 def said(one: Outcome) -> str:
