@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import os
 import random
@@ -81,12 +82,33 @@ def parts_bytes(artifact):
     return {str(path.relative_to(artifact.folder)): path.read_bytes() for path in names}
 
 
+@pytest.fixture(scope="module")
+def two_workers():
+    """Two worker processes for all stages: to begin them costs more than most stages do."""
+    with Pool(2) as pool:
+        yield pool
+
+
+class In:
+    """The same workers, told each time which folder paths are relative to."""
+
+    def __init__(self, folder, pool):
+        self.folder, self.pool, self.workers = folder, pool, pool.workers
+
+    def map(self, task, items, *, threads=False):
+        return self.pool.map(functools.partial(do_in, self.folder, task), items, threads=threads)
+
+
+def do_in(folder, task, item):
+    os.chdir(folder)
+    return task(item)
+
+
 @pytest.mark.parametrize("stage", DOCUMENT_STAGES)
-def test_same_bytes_with_one_worker_or_two(stage, here):
+def test_same_bytes_with_one_worker_or_two(stage, here, two_workers):
     recipe = recipe_of(stage, example_of(stage), Path("contract"), files=3)
     *before, alone = run(recipe, here / "inline")
-    with Pool(2) as pool:
-        together = run(recipe, here / "pool", pool)[-1]
+    together = run(recipe, here / "pool", In(here, two_workers))[-1]
     assert parts_bytes(alone) == parts_bytes(together)
     if not any(above.manifest["kind"] == "job" for above in before):  # a training's facts are in keys
         assert alone.manifest["key"] == together.manifest["key"]

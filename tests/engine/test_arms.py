@@ -91,6 +91,8 @@ def test_it_becomes_ordinary_steps(here):
         "raw + exercises": "raw", "filtered & all + exercises": "filtered & all",
     }  # fmt: skip
     assert made.steps[-1].above == ("compare",)
+    more = loaded(here, **{"compare.table.over": {"filtered & all": "raw + exercises"}}).step("compare").stage.over
+    assert more == made.step("compare").stage.over | {"filtered & all": "raw + exercises"}
 
 
 def test_the_resolved_recipe_is_the_same_recipe(here):
@@ -149,10 +151,21 @@ def test_mistakes_have_their_line(here, old, new, what, where, fix):
     assert fix in told.value.fix
 
 
-def test_a_wrong_set_is_blamed(here):
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("compare.seeds", "many", ["seeds = 'many' is not a whole number"]),
+        ("compare.train.depht", 1, ["did you mean `depth`"]),
+        ("compare.tune.exercises.tokens", 0, ["tokens = 0 is below 1"]),
+        ("compare.exams.bits.bach", 1, ["did you mean `batch`"]),
+        ("compare.exams.bit.batch", 1, ["did you mean `bits`"]),
+    ],
+)
+def test_a_wrong_set_is_blamed(here, name, value, words):
     with pytest.raises(UserError) as told:
-        loaded(here, **{"compare.seeds": "many"})
-    assert told.value.where == "--set compare.seeds"
+        loaded(here, **{name: value})
+    assert told.value.where == f"--set {name}"
+    assert all(word in str(told.value) for word in words)
 
 
 @pytest.fixture(scope="module")
@@ -192,9 +205,9 @@ def test_look_shows_the_table(alone):
 
 def test_side_by_side_gives_the_same_students(alone, here):
     """Two workers train two students at a time: the same weights, and each its own finished step."""
-    heard = []
+    heard, recipe = [], RECIPE.replace("  - {use: report.page}\n", "")
     with Pool(2) as pool:
-        found = run(loaded(here, **{"compare.seeds": 1, "compare.tune": {}}), here, pool, heard.append)
+        found = run(loaded(here, recipe, **{"compare.seeds": 1, "compare.tune": {}}), here, pool, heard.append)
     both = {artifact.step: artifact for artifact in found}
     for name in ("raw.s0.train", "filtered-all.s0.train"):
         one, two = (some[name].folder / "student" / "model.safetensors" for some in (alone[1], both))

@@ -69,6 +69,14 @@ def test_behind_walls_nothing_is_reached_changed_or_left(attempt, planted: Host,
     assert _settled(there) == there, "nothing is left running, and the keeper still is"
 
 
+def test_standard_input_keeps_nothing_for_the_next_run(usual):
+    look = "import fcntl, os\nprint(fcntl.fcntl(0, fcntl.F_GETFL))\n"
+    leave = "fcntl.fcntl(0, fcntl.F_SETFL, os.O_APPEND)\nfcntl.flock(0, fcntl.LOCK_EX | fcntl.LOCK_NB)\n"
+    first, second = usual.run(Program(look + leave)), usual.run(Program(look + leave))
+    assert (first.verdict, second.verdict) == ("pass", "pass"), (first, second)
+    assert first.output == second.output
+
+
 @pytest.mark.parametrize("attempt", SURE, ids=_name)
 def test_without_walls_it_works(attempt, planted: Host, tmp_path):
     worked, output = _worked(attempt, planted, tmp_path)

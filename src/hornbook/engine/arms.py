@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from hornbook.core.errors import UserError
+from hornbook.core.errors import UserError, nearest
 from hornbook.core.stage import Stage
 from hornbook.engine.finding import find_stage
 from hornbook.engine.mistakes import checked, unknown
@@ -161,7 +161,9 @@ def _exams(block: Compare, taught: list[_Student], names: list[str], seed: int, 
     for exam, knobs in block.exams.items():
         where = lines.inner(COMPARE, "exams", exam)
         if not isinstance(knobs.get("use"), str):
-            raise UserError(f"the exam `{exam}` needs `use:`", where=where, fix="use: evaluate.bits")
+            like = nearest(exam, [name for name in block.exams if name != exam])
+            fix = (f"did you mean `{like}`? " if like else "") + "use: evaluate.bits"
+            raise UserError(f"the exam `{exam}` needs `use:`", where=where, fix=fix)
         stage = find_stage(knobs["use"], where)
         asks_student = "student" in stage.needs
         if not asks_student and not before:
@@ -187,7 +189,9 @@ def _table(block: Compare, taught: list[_Student], tuned: Mapping[str, str]) -> 
         arms.setdefault(one.label, {})[str(one.seed)] = one.steps
     over = {label: arm for label, arm in tuned.items() if arm in arms}
     steps = list(dict.fromkeys(step for one in taught for step in one.steps))
-    return {"use": TABLE, "from": steps, "arms": arms, "over": over} | block.table
+    more = block.table.get("over", {})
+    both = over | more if isinstance(more, dict) else more
+    return {"use": TABLE, "from": steps, "arms": arms} | block.table | {"over": both}
 
 
 def _course(knobs: Mapping[str, Any], use: str, above: list[str], seed: int, where: str) -> dict[str, Any]:

@@ -71,6 +71,7 @@ class Walls:
         """
         for target, source in fds.items():
             os.dup2(source, target)
+        os.dup2(os.open("/dev/null", os.O_RDONLY), 0)
         self._limit()
         os.chdir(self.folder)
         if self.rules >= 0:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import builtins
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from types import ModuleType
 from typing import Any
 
-from hornbook.sandbox.endings import compiled, ending, passed
+from hornbook.sandbox.endings import clean, compiled, ending, passed
 from hornbook.sandbox.guarding import Guard
-from hornbook.sandbox.naming import Modules, claimed
+from hornbook.sandbox.naming import Modules, claimed, free
 from hornbook.sandbox.peer import Peer
+from hornbook.sandbox.texts import watched
 from hornbook.sandbox.wire import Gone
 
 NAME = "<checks>"
@@ -62,16 +63,22 @@ def judge(checks: str, channel_fd: int, report: Callable[[dict[str, Any]], None]
     sys.modules["__main__"] = module
     sys.argv = [NAME]
     peer = Peer(channel_fd, doubts=True, guard=Guard(module.__dict__), heard=_print)
-    module.__dict__["__builtins__"] = Names(lambda name: peer.ask("name", name), Modules(checks))
+    names = Names(lambda name: peer.ask("name", name), Modules(checks))
+    names.update(watched(checks, module.__dict__))
+    module.__dict__["__builtins__"] = names
+    if "random" in checks:
+        _watch_random(peer)
+    if "thread" in checks:
+        _watch_threads(peer)
     if "unittest" in checks:
         _watch_unittest(peer)
-    report(_run(code, module, peer))
+    report(_run(code, module, peer, checks))
 
 
-def _run(code: Any, module: ModuleType, peer: Peer) -> dict[str, Any]:
+def _run(code: Any, module: ModuleType, peer: Peer, checks: str) -> dict[str, Any]:
     error: BaseException | None = None
     try:
-        module.__dict__.update(claimed(code, lambda name: peer.ask("name", name)))
+        module.__dict__.update(claimed(code, checks, lambda name: peer.ask("name", name)))
         exec(code, module.__dict__)
     except BaseException as raised:
         error = raised
@@ -81,7 +88,27 @@ def _run(code: Any, module: ModuleType, peer: Peer) -> dict[str, Any]:
         return ending(error, NAME) if not _main_failed(error) else _failed(error)
     if peer.failed is not None:
         return ending(peer.failed, NAME)
-    return passed()
+    unused = free(checks) - vars(builtins).keys() if not peer.asked else ()
+    return _unused(unused) if unused else passed()
+
+
+def _unused(names: Collection[str]) -> dict[str, Any]:
+    """Checks whose test functions nobody calls hold of any program."""
+    said = f"the checks came to their end and never used {', '.join(sorted(names))}: are their tests called?"
+    return {**passed(), "verdict": "error", "error": "checks", "message": clean(said)}
+
+
+def _watch_random(peer: Peer) -> None:
+    """A seed that the checks set is the program's too, as in one process."""
+    import random
+
+    seed = random.seed
+
+    def both(*args: Any, **named: Any) -> None:
+        seed(*args, **named)
+        peer.ask("seed", *args, **named)
+
+    random.seed = both
 
 
 def _watch_unittest(peer: Peer) -> None:
@@ -98,6 +125,20 @@ def _watch_unittest(peer: Peer) -> None:
 
     for name in ("addFailure", "addError", "addSubTest", "addUnexpectedSuccess"):
         setattr(TestResult, name, watched(getattr(TestResult, name)))
+
+
+def _watch_threads(peer: Peer) -> None:
+    """A check that does not hold in a thread is remembered; the thread's end tells nobody."""
+    import threading
+
+    said = threading.excepthook
+
+    def heard(given: Any) -> None:
+        if peer.failed is None and isinstance(given.exc_value, AssertionError):
+            peer.failed = given.exc_value
+        said(given)
+
+    threading.excepthook = heard
 
 
 def _by_unittest(error: BaseException) -> bool:

@@ -60,7 +60,7 @@ def mirror(peer: Any, number: int, told: dict[str, Any], bases: list[type]) -> M
         if told["unhashable"]:
             space["__hash__"] = None
     if told["name"] == "coroutine":
-        space.update(send=sent, __await__=awaited, __iter__=awaited)
+        space.update(send=sent, __await__=awaited, __iter__=awaited, _hb_own=frozenset(["send"]))
     family = BaseException if mixin is Raised else mixin
     mirrors = [each for each in bases if isinstance(each, Mirror) and type.__subclasscheck__(family, each)]
     reals = [

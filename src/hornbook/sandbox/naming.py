@@ -50,15 +50,42 @@ class Modules:
         return self._uses
 
 
-def claimed(code: CodeType, find: Callable[[str], Any]) -> dict[str, Any]:
+def free(checks: str) -> frozenset[str]:
+    """Names that the checks use and do not define; nothing where they reach for the program's module themselves."""
+    used: set[str] = set()
+    own: set[str] = set()
+    for node in ast.walk(ast.parse(checks)):
+        if isinstance(node, ast.Name):
+            (used if isinstance(node.ctx, ast.Load) else own).add(node.id)
+        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            own.add(node.name)
+        elif isinstance(node, ast.arg):
+            own.add(node.arg)
+        elif isinstance(node, (ast.ExceptHandler, ast.MatchAs, ast.MatchStar)) and node.name:
+            own.add(node.name)
+        elif isinstance(node, ast.alias):
+            own.add((node.asname or node.name).partition(".")[0])
+            if node.name == "__main__":
+                return frozenset()
+        elif isinstance(node, ast.ImportFrom) and node.module == "__main__":
+            return frozenset()
+    return frozenset(name for name in used - own if not name.startswith("__"))
+
+
+def claimed(code: CodeType, checks: str, find: Callable[[str], Any]) -> dict[str, Any]:
     """The one built-in name that the program defines anew, where the checks use built-in names alone; else nothing.
 
     Args:
-        code: the checks.
+        code, checks: the checks; their text is looked at only where the code uses a built-in name.
         find: gives what the program has by a name; raises NameError.
+
+    Raises:
+        NameError: the program defines several of them.
     """
-    names = set(_names(code))
-    if not names or not names <= vars(builtins).keys():
+    if vars(builtins).keys().isdisjoint(_names(code)):
+        return {}
+    names = free(checks)
+    if not names <= vars(builtins).keys():
         return {}
     found = {}
     for name in sorted(names):
@@ -66,7 +93,9 @@ def claimed(code: CodeType, find: Callable[[str], Any]) -> dict[str, Any]:
             found[name] = find(name)
         except NameError:
             continue
-    return found if len(found) == 1 else {}
+    if len(found) > 1:
+        raise NameError(f"whose {' and '.join(found)}? Say it in the checks: from __main__ import {next(iter(found))}")
+    return found
 
 
 def _standard(name: str) -> bool:

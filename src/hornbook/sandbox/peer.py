@@ -16,7 +16,7 @@ from hornbook.sandbox.operations import RUN
 from hornbook.sandbox.wire import Gone, Line, TooMuch
 
 REQUEST, REPLY, FAILURE = 0, 1, 2
-_GOES_ON = frozenset(["next", "anext", "getitem", "finish"])
+_GOES_ON = frozenset(["next", "anext", "finish"])
 _GENERATOR = frozenset(["send", "throw", "asend", "athrow", "__next__", "__anext__"])
 
 
@@ -50,6 +50,11 @@ class Peer:
         self._lock = threading.RLock()
         self._depth = 0
         self._number = 0
+
+    @property
+    def asked(self) -> int:
+        """How often something was asked of the other side."""
+        return self._number
 
     # --- asking
 

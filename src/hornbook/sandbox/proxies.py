@@ -13,6 +13,8 @@ from typing import Any
 from hornbook.sandbox.operations import SPECIAL
 
 INSIDE = object()
+_TOLD = "__array"
+"""How names begin by which numpy in the judge would leave a comparison to an object of the program."""
 _HERE = frozenset(["__deepcopy__", "__copy__", "__reduce_ex__", "__reduce__", "_hb_number", "__getstate__"])
 _SPECIAL = frozenset(SPECIAL)
 _STATIC = frozenset(["__module__", "__qualname__", "__doc__", "__dataclass_fields__", "_hb_seen"])
@@ -36,6 +38,8 @@ class Mirror(type):
         return cls._hb_peer.ask("call", cls, *args, **named)
 
     def __getattr__(cls, name: str) -> Any:
+        if name.startswith(_TOLD) and cls._hb_peer.doubts:
+            raise AttributeError(name)
         return cls._hb_peer.ask("get", cls, name)
 
     def __setattr__(cls, name: str, value: Any) -> None:
@@ -96,8 +100,11 @@ def ask(value: Any, operation: str, *args: Any, **named: Any) -> Any:
 class Proxy:
     """An object of the other side. Attributes are asked for; special methods are put on its class by `mirror`."""
 
+    _hb_peer: Any
+    _hb_own: frozenset[str] = frozenset()
+
     def __getattribute__(self, name: str) -> Any:
-        if name in _HERE:
+        if name in _HERE or name in type(self)._hb_own:
             return object.__getattribute__(self, name)
         if name == "__class__":
             return type(self).__dict__.get("_hb_real") or type(self)
@@ -108,6 +115,8 @@ class Proxy:
         told = object.__getattribute__(self, "__dict__").get("_hb_told")
         if told is not None and name in told:
             return told[name]
+        if name.startswith(_TOLD) and type(self)._hb_peer.doubts:
+            raise AttributeError(name)
         return ask(self, "get", name)
 
     def __setattr__(self, name: str, value: Any) -> None:

@@ -56,9 +56,13 @@ def tree(peer: Any, error: BaseException, depth: int) -> list[Any]:
         _class(peer, kind, depth),
         _parts(peer, error, depth),
         _text(error),
-        {k: peer.codec.value(v, depth + 2) for k, v in error.__dict__.items() if type(k) is str and k[:1] != "_"},
+        {k: peer.codec.value(v, depth + 2) for k, v in error.__dict__.items() if type(k) is str and _told(k)},
         tree(peer, cause, depth + 1) if cause is not None else None,
     ]
+
+
+def _told(name: str) -> bool:
+    return name[:1] != "_" or name == "__notes__"
 
 
 def _class(peer: Any, kind: type, depth: int) -> list[Any]:
@@ -115,7 +119,7 @@ def made(peer: Any, node: list[Any]) -> BaseException:
         error = cls.__new__(cls, text) if base is not UnicodeError else cls.__new__(cls)
         BaseException.__init__(error, text)
     for name, value in space.items():
-        if not name.startswith("_"):
+        if _told(name):
             error.__dict__[name] = peer.codec.made(value)
     error.__dict__["_hb_number"] = number
     error.__dict__["_hb_text"] = text

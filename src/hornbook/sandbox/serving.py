@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import io
 import os
+import random
 import sys
 from collections.abc import Callable
 from types import ModuleType
@@ -103,7 +104,7 @@ def serve(program: str, channel_fd: int | None, report: Callable[[dict[str, Any]
         return
     outputs.keep()
     peer = Peer(channel_fd, doubts=False, spoken=outputs.spoken)
-    peer.more = {"name": _names(space), "finish": Finishing().finish}
+    peer.more = {"name": _names(space), "finish": Finishing().finish, "seed": random.seed}
     try:
         peer.answer_all()
     finally:

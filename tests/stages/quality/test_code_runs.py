@@ -87,7 +87,7 @@ def test_without_checks_a_program_is_kept_unless_checks_are_wanted() -> None:
         ("def test_it():\n    assert double(2) == 5", "assertion"),
         ("def test_it():\n    assert double(2) == 4", ""),
         ("def test_it():\n    assert double(2) == 5\ndef main():\n    test_it()", "assertion"),
-        ("def test_it(given):\n    assert double(2) == 5", "unchecked"),
+        ("def test_it(given):\n    assert double(2) == 5", "error"),
         ("import unittest\nclass T(unittest.TestCase):\n    def test(self):\n        self.assertEqual(double(2), 5)",
          "assertion"),
         ("from unittest import TestCase\nclass T(TestCase):\n  def test(self):\n    self.assertEqual(double(2), 4)",
@@ -105,7 +105,7 @@ def test_tests_that_are_only_defined_are_called(tests: str, reason: str) -> None
 def test_a_function_named_like_a_built_in_one_is_the_one_that_is_checked() -> None:
     wrong = "def max(a, b):\n    return a\n\ndef min(a, b):\n    return b\n"
     rows = documents([wrong]).append_column("tests", pa.array(["assert max(1, 2) == 2\nassert len([min(3, 4)]) == 1"]))
-    assert outcome(CodeRuns(**KNOBS, repeats=0), rows)[0] == ["d0"], "checks that do not say whose max is meant"
+    assert outcome(CodeRuns(**KNOBS, repeats=0), rows)[1]["d0"][0] == "error", "whose max and min, nobody can know"
     named = rows.append_column("entry_point", pa.array(["max"]))
     assert outcome(CodeRuns(**KNOBS, repeats=0), named)[1]["d0"][0] == "assertion"
 
