@@ -90,6 +90,14 @@ def test_mistakes_on_the_command_line(here, args, words):
     says(hornbook(*args, cwd=here), 2, *words)
 
 
+def test_a_file_that_only_the_last_step_reads_is_missed_before_the_first_begins(here):
+    exam = "  - use: decontaminate.ngrams\n    against: [exam.jsonl]\n"
+    (here / "bad.yaml").write_text(GOOD + exam, encoding="utf-8")
+    done = hornbook("run", "bad.yaml", cwd=here)
+    says(done, 2, "exam.jsonl does not exist", "bad.yaml:11, step decontaminate", "fix")
+    assert "[1/4]" not in done.stderr
+
+
 def test_a_folder_that_cannot_be_written(here):
     says(hornbook("run", "good.yaml", "--runs", "/sys/hornbook", cwd=here), 2, "no permission", "/sys/hornbook")
 

@@ -60,7 +60,10 @@ def test_a_step_has_a_teacher_of_its_own(load):
         ("quality__min_words", 1, ["several steps", "first", "second"]),
         ("frist__min_words", 1, ["did you mean `first`"]),
         ("seed__x", 1, ["nothing in the recipe"]),
-        ("teacher", "x", ["nothing in the recipe"]),
+        ("teacher", "x", ["`teacher` is a mapping", "teacher.KEY=VALUE"]),
+        ("comparee__seeds", 1, ["did you mean `compare`"]),
+        ("scale", "paper", ["--scale NAME"]),
+        ("*__min_word", 1, ["no stage of the recipe has the knob", "did you mean `*.min_words`"]),
     ],
 )
 def test_what_is_wrong_is_said_with_the_set_as_its_place(load, name, value, words):

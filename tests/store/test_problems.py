@@ -80,6 +80,7 @@ def test_a_number_that_two_files_have_names_none(file):
         (lines(HUMAN[:1] * 2), "two problems are called HumanEval/0"),
         ('{"task_id": 1, "code": "", "test_list": []}', "no problem"),
         (b"\xed\xa0\x80", "cannot read"),
+        (lines(HUMAN[:1]) + "\n{broken", r"p\.jsonl:3"),
     ],
 )
 def test_what_holds_no_problems_is_told(tmp_path, text, fault):

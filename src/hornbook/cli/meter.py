@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from hornbook.cli.safe import line
 from hornbook.engine.events import Event, Progress, StepEvent
 
 SMOOTH = 12.0
 """Seconds over which a rate is averaged (exponentially): it follows a busy neighbour, not single rows."""
+_PASS = re.compile(r"pass@\d+")
 
 Clock = Callable[[], float]
 
@@ -125,13 +128,20 @@ def outcome(event: StepEvent, seconds: float) -> list[str]:
             found.append(f"{manifest['dropped']:,} dropped")
     else:
         found.append(f"{manifest.get('makes', '')}".rjust(12))
+    found += passes(manifest)
+    facts = manifest.get("facts") or {}
     if event.what == "cached":
         return [*found, "cached"]
     found.append(spell(manifest.get("seconds", seconds) if event.kind == "job" else seconds))  # jobs go side by side
-    facts = manifest.get("facts") or {}
     if event.kind == "ask" and facts.get("tokens"):
         found.append(f"{speed(facts.get('tokens_per_second', 0.0))} tokens/s")
     return [*found, money(facts["usd"])] if facts.get("usd") else found
+
+
+def passes(manifest: Mapping[str, Any]) -> list[str]:
+    """What an exam of code is run for: `pass@1 12.2 %`, for each k."""
+    facts = manifest.get("facts") or {}
+    return [f"{name} {100 * share:.1f} %" for name, share in facts.items() if _PASS.fullmatch(name)]
 
 
 def spell(seconds: float) -> str:

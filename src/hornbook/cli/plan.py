@@ -81,22 +81,7 @@ def command(
     forecasts = Planner(made, setting, told).plan()
     bill = _bill(made, forecasts, setting)
     if as_json:
-        from hornbook.cli.pricing import told as priced
-        from hornbook.cli.safe import plain
-
-        pilot_said = None if told is None else asdict(told)
-        print_json(
-            plain(
-                {
-                    "recipe": made.name,
-                    "scale": made.scale.name or None,
-                    **_totals(forecasts),
-                    "pilot": pilot_said,
-                    "cost": None if bill is None else priced(bill),
-                    "steps": [asdict(f) for f in forecasts],
-                }
-            )
-        )
+        _json(made, forecasts, told, bill)
         return
     _show(made, forecasts, told)
     if bill is not None:
@@ -104,6 +89,21 @@ def command(
 
         click.echo()
         show(bill, made)
+
+
+def _json(recipe: Recipe, forecasts: list[Forecast], pilot: Pilot | None, bill: Bill | None) -> None:
+    from hornbook.cli.pricing import told as priced
+    from hornbook.cli.safe import plain
+
+    said = {
+        "recipe": recipe.name,
+        "scale": recipe.scale.name or None,
+        **_totals(forecasts),
+        "pilot": None if pilot is None else asdict(pilot),
+        "cost": None if bill is None else priced(bill),
+        "steps": [asdict(forecast) for forecast in forecasts],
+    }
+    print_json(plain(said))
 
 
 def _stated(recipe: Recipe, as_json: bool) -> None:

@@ -63,10 +63,13 @@ def command(
     if as_json:
         print_json(manifest)
         return
+    from hornbook.cli.meter import passes
+
     reasons = ", ".join(f"{many:,} {reason}" for reason, many in manifest["reasons"].items())
     click.echo(
         f"{manifest['rows_in']:,} in, {manifest['kept']:,} kept, {manifest['dropped']:,} dropped"
         + (f" ({reasons})" if reasons else "")
+        + "".join(f", {said}" for said in passes(manifest))
         + f", {manifest['seconds']:.1f} s → {out}"
     )
 

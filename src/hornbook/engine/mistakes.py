@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar, get_args, get_origin
 
@@ -13,6 +14,11 @@ from hornbook.core.errors import UserError
 from hornbook.core.knobs import source_of, unit_of
 
 M = TypeVar("M", bound=BaseModel)
+_BRANCHES = re.compile(r"list\[.*|function-.*|int|float")
+"""What pydantic puts into a place that is no key: which of several types was tried."""
+_TYPES = {"int": "a whole number", "float": "a number", "string": "a text", "bool": "true or false", "list": "a list",
+          "tuple": "a list", "dict": "a mapping"}  # fmt: skip
+_FAULTS = ("type", "parsing", "from_float")
 
 
 def checked(model: type[M], values: Mapping[str, Any], name: str, where: Callable[[str], str]) -> M:
@@ -35,7 +41,8 @@ def checked(model: type[M], values: Mapping[str, Any], name: str, where: Callabl
     except ValidationError as error:
         first = error.errors()[0]
         key = str(first["loc"][0]) if first["loc"] else ""
-        inner = ".".join(str(word) for word in first["loc"] if not str(word).startswith(("list[", "function-")))
+        words = [str(word) for word in first["loc"]]
+        inner = ".".join([*words[:1], *(word for word in words[1:] if not _BRANCHES.fullmatch(word))])
         raise _wrong(name, inner, first, model.model_fields.get(key), where(key)) from error
 
 
@@ -48,11 +55,11 @@ def _listed(model: type[BaseModel], values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _only_list(annotation: Any) -> bool:
-    """Whether a type is a list, or a list or nothing."""
+    """Whether a type is a list or tuple, or such a one or nothing."""
     kinds = [kind for kind in get_args(annotation) or (annotation,) if kind is not type(None)]
-    if get_origin(annotation) is list:
+    if get_origin(annotation) in (list, tuple):
         return True
-    return bool(kinds) and all(get_origin(kind) is list for kind in kinds)
+    return bool(kinds) and all(get_origin(kind) in (list, tuple) for kind in kinds)
 
 
 def unknown(what: str, given: str, known: Iterable[str], where: str) -> UserError:
@@ -72,9 +79,13 @@ def _wrong(name: str, key: str, fault: Any, field: FieldInfo | None, where: str)
         "less_than_equal": f"= {given} is above {context.get('le')}",
         "less_than": f"= {given} is not below {context.get('lt')}",
         "missing": "is missing",
+        "literal_error": f"= {given!r} is not {context.get('expected')}",
+        **{f"{kind}_{how}": f"= {given!r} is not {it}" for kind, it in _TYPES.items() for how in _FAULTS},
     }.get(fault["type"], f"= {given!r}: {fault['msg'].removeprefix('Value error, ')}")
     what = f"{name}: {key} {said}" if key else f"{name}: {fault['msg'].removeprefix('Value error, ')}"
-    return UserError(what, where=where, fix=_meaning(key, field) if field else "see `hornbook stages`")
+    close = difflib.get_close_matches(str(given), re.findall("'([^']*)'", str(context.get("expected", ""))), n=1)
+    like = f"did you mean `{close[0]}`? " if close else ""
+    return UserError(what, where=where, fix=like + (_meaning(key, field) if field else "see `hornbook stages`"))
 
 
 def _meaning(key: str, field: FieldInfo) -> str:

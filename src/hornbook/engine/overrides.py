@@ -79,7 +79,9 @@ def _each(
             uses |= {f"compare.exams.{name}": use for name, use in found.items() if isinstance(use, str)}
         having = [name for name, use in uses.items() if knob in find_stage(use).model_fields]
         if not having:
-            raise UserError(f"--set {given}: no stage of the recipe has the knob `{knob}`", fix="`hornbook stages`")
+            like = nearest(knob, {name for use in uses.values() for name in find_stage(use).model_fields})
+            fix = (f"did you mean `*.{like}`? " if like else "") + "`hornbook stages` shows the knobs of each"
+            raise UserError(f"--set {given}: no stage of the recipe has the knob `{knob}`", fix=fix)
         yield from ((given, f"{name}.{knob}", value) for name in having)
 
 
@@ -108,8 +110,11 @@ def _target(dotted: str, entries: list[dict[str, Any]], names: list[str], label:
             if words[1] in knobs:
                 hits.append((at, words[1:]))
     if not hits:
-        known = [*names, "teacher", "budget", "seed"]
-        like = nearest(words[0], known)
+        if dotted in NESTED:
+            raise UserError(f"{label}: `{dotted}` is a mapping", fix=f"one value in it: {dotted}.KEY=VALUE")
+        if dotted == "scale":
+            raise UserError(f"{label}: a scale is no value of the recipe", fix="--scale NAME")
+        like = nearest(words[0], [*names, *NESTED, "seed"])
         raise UserError(
             f"{label}: nothing in the recipe has that name",
             fix=(f"did you mean `{like}`? " if like else "") + f"steps: {', '.join(names)}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,17 +12,19 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from hornbook.core.errors import BudgetStop, HornbookError, Interrupted, UserError
+from hornbook.core.knobs import local_path
 from hornbook.core.stage import Artifact, Job
 from hornbook.engine.budget import Governor, governed
 from hornbook.engine.events import Listener, StepEvent
 from hornbook.engine.execute import Setting
 from hornbook.engine.executors import Executor
 from hornbook.engine.finding import kind_of
-from hornbook.engine.keys import StepKeys, keys_of
+from hornbook.engine.keys import StepKeys, input_paths, keys_of
 from hornbook.engine.recipe import Recipe, Step, ancestors, flowing
 from hornbook.engine.results import answered
 from hornbook.engine.workspace import RunFolder, Workspace
 from hornbook.store.artifacts import Above, aside, finished, product
+from hornbook.store.reading.places import missing
 
 
 @dataclass
@@ -57,6 +60,7 @@ class Runner:
             return self._governed(recipe, governor)
 
     def _governed(self, recipe: Recipe, governor: Governor) -> list[Artifact]:
+        _files_are_there(recipe, self.workspace)
         folder = RunFolder(self.workspace, recipe.name, recipe.resolved())
         setting = Setting(self.workspace, self.executor, self.cache, self.listen, governor)
         done: list[Artifact] = []
@@ -134,6 +138,30 @@ class _Ahead:
 
     seen: set[str] = field(default_factory=set)
     done: set[str] = field(default_factory=set)
+
+
+def _files_are_there(recipe: Recipe, workspace: Workspace) -> None:
+    """Look for the files of all steps before the first is begun: an exam's should not be missed after the training.
+
+    What lies in the workspace may be made by the run itself; globs, URLs and ~ are looked at in their
+    turn.
+
+    Raises:
+        UserError: a file or folder does not exist.
+    """
+    root = workspace.root.absolute()
+    for step in recipe.steps:
+        for given in input_paths(step.stage):
+            path = Path(local_path(given)).absolute()
+            if given.startswith("~") or "://" in given or glob.has_magic(given) or path.is_relative_to(root):
+                continue
+            try:
+                path.stat()
+            except (FileNotFoundError, NotADirectoryError):
+                line = f"{recipe.source}:{step.line}" if step.line else recipe.source
+                raise missing(given, f"{path}, of {line}, step {step.name}") from None
+            except (OSError, ValueError):
+                continue  # told by what reads it
 
 
 def _spent(governor: Governor) -> dict[str, float]:

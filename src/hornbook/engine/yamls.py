@@ -54,6 +54,9 @@ class Lines:
     def insert(self, at: int, paths: Sequence[tuple[str, ...]]) -> None:
         """New steps before step `at`, each written by what stands at a path within `compare:`."""
         self.sets = {(n + len(paths) if n >= at else n, knob): said for (n, knob), said in self.sets.items()}
+        for offset, path in enumerate(paths):
+            here = {given[-1]: said for given, said in self.overridden.items() if given[:-1] == path}
+            self.sets |= {(at + offset, knob): said for knob, said in here.items()}
         if not self.steps:
             return
         for offset, path in enumerate(paths):

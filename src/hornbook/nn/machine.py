@@ -39,6 +39,11 @@ def fast_bf16(device: torch.device) -> bool:
     return bool(has.get("avx512_bf16") or has.get("amx_bf16"))
 
 
+def one_core(threads: int, device: str) -> bool:
+    """Whether work with so many threads on such a device needs one core and nothing else."""
+    return threads == 1 and pick_device(device).type == "cpu"
+
+
 def cores() -> int:
     """Processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hornbook.core.errors import UserError, nearest
-from hornbook.core.knobs import local_path
+from hornbook.core.knobs import knob, local_path
 from hornbook.store.reading import File, expand
 from hornbook.store.reading.streams import Broken, blocks
 from hornbook.store.remembered import remembered
@@ -73,6 +73,20 @@ class Problems:
         return self._named.get(text) or self._lower.get(text.lower()) or self._bare.get(text)
 
 
+def problems_knob() -> Any:
+    """Knob of a stage: the file that `read_problems` reads."""
+    return knob(help="HumanEval.jsonl or mbpp.jsonl, packed or not, as they are; or your own in their form")
+
+
+def tasks_knob() -> Any:
+    """Knob of a stage: which of the file's problems."""
+    return knob(
+        "auto",
+        help="which: `all`; numbers and names, `11-510, HumanEval/3`; auto: of the whole MBPP its test split, else all",
+        source="google-research/mbpp, README: 11 to 510",
+    )
+
+
 def read_problems(paths: str | Sequence[str], tasks: str = "auto") -> Problems:
     """The problems of files, in their order: JSON Lines or a JSON array, packed or not.
 
@@ -110,18 +124,20 @@ def _rows(file: File) -> Iterator[Any]:
     Raises:
         UserError: it cannot be read.
     """
+    at = 0
     try:
         text = b"".join(blocks(file)).decode("utf-8-sig")
         if text.lstrip().startswith("["):
             yield from json.loads(text)
             return
-        for line in text.split("\n"):
+        for at, line in enumerate(text.split("\n"), 1):  # noqa: B007
             if line.strip():
                 yield json.loads(line)
     except Broken as error:
         raise UserError(f"cannot read the problems: {error}", where=file.path, fix=_FIX) from error
     except (ValueError, RecursionError) as error:
-        raise UserError(f"cannot read the problems: {error}"[:300], where=file.path, fix=_FIX) from error
+        where = f"{file.path}:{at}" if at else file.path
+        raise UserError(f"cannot read the problems: {error}"[:300], where=where, fix=_FIX) from error
 
 
 def _problem(row: Any, where: str) -> Problem:

@@ -16,6 +16,7 @@ from hornbook.kernels.mutants import KINDS
 from hornbook.nn.export import load_student, save_student
 from hornbook.nn.tokens import Tokens
 from hornbook.stages.evaluate.answers import Answers
+from hornbook.stages.evaluate.solutions import Solutions
 from hornbook.stages.tokenize.bpe import Bpe
 from hornbook.stages.train.student import Student
 from tests.contract import Example
@@ -127,3 +128,13 @@ def test_no_solution_is_told(done, tmp_path):
     (tmp_path / "w.jsonl").write_text(lines([dict(HUMAN[0], canonical_solution="    return 1\n")]))
     with pytest.raises(UserError, match="none of 1 solutions passes"):
         above.run(Answers(problems=str(tmp_path / "w.jsonl"), **KNOBS), tmp_path / "b")
+
+
+def test_tokens_of_another_vocabulary_are_told(done, tmp_path):
+    above, folder, _, _ = done
+    other = Above([])
+    other.table, other.above = above.table, list(above.above)
+    other.run(Bpe(vocab=300), tmp_path / "own")
+    for stage in (Answers(problems=str(folder / "h.jsonl"), **KNOBS), Solutions(problems=str(folder / "h.jsonl"))):
+        with pytest.raises(UserError, match="another vocabulary"):
+            other.run(stage, tmp_path / "a") if isinstance(stage, Answers) else list(stage.read([0, 1], other))

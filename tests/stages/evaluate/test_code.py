@@ -214,6 +214,7 @@ def test_the_official_harness_s_numbers_on_all_of_human_eval(tmp_path):
 
 def test_hornbook_step_takes_the_official_samples_as_they_are(tmp_path, file):
     """`hornbook step evaluate.code samples.jsonl problems=…`: rows have neither id nor text."""
+    from hornbook.cli.meter import passes
     from hornbook.engine.alone import run_alone
     from hornbook.engine.executors import Inline
 
@@ -226,3 +227,4 @@ def test_hornbook_step_takes_the_official_samples_as_they_are(tmp_path, file):
     )  # fmt: skip
     assert manifest["kept"] == len(ANSWERS)
     assert manifest["facts"]["passed"] == 5
+    assert passes(manifest) == [f"pass@1 {100 * manifest['facts']['pass@1']:.1f} %"]

@@ -12,6 +12,7 @@ from hornbook.core.documents import ID, TEXT
 from hornbook.core.knobs import knob
 from hornbook.core.rules import Rule
 from hornbook.core.stage import Across
+from hornbook.stages.dedup._copies import found, marks
 
 
 class Exact(Across):
@@ -45,24 +46,10 @@ class Exact(Across):
         )
 
     def reduce(self, rows: pa.Table, total: int) -> pa.Table:
-        high, low = rows.column("high").to_numpy(), rows.column("low").to_numpy()
-        row = rows.column("row").to_numpy()
-        by = np.lexsort((row, low, high))
-        fresh = np.ones(row.size, bool)
-        fresh[1:] = (high[by][1:] != high[by][:-1]) | (low[by][1:] != low[by][:-1])
-        cluster = np.cumsum(fresh) - 1
-        sizes = np.bincount(cluster, minlength=1)
-        copies, first = sizes[cluster], by[fresh][cluster]
-        some = copies > 1
-        kept = rows.column(ID).combine_chunks().take(pa.array(first[some], mask=fresh[some]))
-        return pa.table({"row": row[by][some], "copies": copies[some], "of": kept})
+        return found(rows, ["high", "low"])
 
     def apply(self, piece: pa.Table, row: int, facts: pa.Table) -> pa.Table:
-        at = facts.column("row").to_numpy() - row
-        copies, where = np.ones(piece.num_rows, np.int64), np.full(piece.num_rows, -1, np.int64)
-        copies[at], where[at] = facts.column("copies").to_numpy(), np.arange(at.size)
-        of = facts.column("of").combine_chunks().cast(pa.string()).take(pa.array(where, mask=where < 0))
-        return pa.table({"dedup.exact_of": of, "dedup.exact_copies": copies})
+        return marks(facts, row, piece.num_rows, "dedup.exact_of", "dedup.exact_copies")
 
     def drops(self) -> dict[str, Rule]:
         return {"duplicate": Rule("dedup.exact_of", "is set")}

@@ -12,6 +12,7 @@ from hornbook.core.errors import UserError
 from hornbook.core.knobs import knob
 from hornbook.core.rules import Rule
 from hornbook.core.stage import Across
+from hornbook.stages.dedup._copies import found, marks
 
 
 class Names(Across):
@@ -57,24 +58,11 @@ class Names(Across):
 
     def reduce(self, rows: pa.Table, total: int) -> pa.Table:
         """Of each name that is there twice: who is kept, and how many there are."""
-        key, row = rows.column("partition").to_numpy(), rows.column("row").to_numpy()
-        by = np.lexsort((row, key))
-        fresh = np.ones(key.size, bool)
-        fresh[1:] = key[by][1:] != key[by][:-1]
-        cluster = np.cumsum(fresh) - 1
-        sizes = np.bincount(cluster, minlength=1)
-        copies, first = sizes[cluster], by[fresh][cluster]
-        some = copies > 1
-        kept = rows.column(ID).combine_chunks().take(pa.array(first[some], mask=fresh[some]))
-        return pa.table({"row": row[by][some], "copies": copies[some], "of": kept})
+        return found(rows, ["partition"])
 
     def apply(self, piece: pa.Table, row: int, facts: pa.Table) -> pa.Table:
         """The marks of a piece."""
-        at = facts.column("row").to_numpy() - row
-        copies, where = np.ones(piece.num_rows, np.int64), np.full(piece.num_rows, -1, np.int64)
-        copies[at], where[at] = facts.column("copies").to_numpy(), np.arange(at.size)
-        of = facts.column("of").combine_chunks().cast(pa.string()).take(pa.array(where, mask=where < 0))
-        return pa.table({"dedup.name_of": of, "dedup.name_copies": copies})
+        return marks(facts, row, piece.num_rows, "dedup.name_of", "dedup.name_copies")
 
     def drops(self) -> dict[str, Rule]:
         """A name that is there already."""

@@ -52,15 +52,19 @@ def write(inputs: Inputs, beginnings: Sequence[str], names: Sequence[str], how: 
     Args:
         beginnings: texts, each read after an end-of-text token.
         names: a name for each, for its own stream of random numbers.
+
+    Raises:
+        UserError: the tokens above have another vocabulary than the student.
     """
     from tokenizers import Tokenizer
 
-    from hornbook.nn.export import load_student
+    from hornbook.nn.export import load_student, same_vocabulary
     from hornbook.nn.machine import kept_threads, pick_device
     from hornbook.nn.sampler import Sampling, sample
     from hornbook.nn.tokens import Tokens
 
-    tokens = Tokens(inputs.nearest("tokens").folder)
+    tokens, student = Tokens(inputs.nearest("tokens").folder), inputs.nearest("student").folder / "student"
+    same_vocabulary(student, tokens)
     tokenizer = Tokenizer.from_file(str(tokens.folder / "tokenizer.json"))
     different = list(dict.fromkeys(beginnings))
     ids = [one.ids for one in tokenizer.encode_batch(different, add_special_tokens=False)]
@@ -73,7 +77,7 @@ def write(inputs: Inputs, beginnings: Sequence[str], names: Sequence[str], how: 
 
     sampling = Sampling(how.temperature, how.top_k, how.most, tokens.end, how.seed)
     with kept_threads(1):
-        model = load_student(inputs.nearest("student").folder / "student").to(pick_device(how.device))
+        model = load_student(student).to(pick_device(how.device))
         prompts = [known[beginnings[at]] for at in order]
         asked = [names[at] for at in order]
         said = list(sample(model, prompts, asked, sampling, how.batch, enough if how.stops else None))

@@ -16,9 +16,10 @@ from hornbook.core.knobs import InputPath, knob
 from hornbook.core.stage import Inputs, Job, Makes
 from hornbook.sandbox.values import Wall
 from hornbook.stages.evaluate._prompting import beginner
-from hornbook.store.problems import Problem, read_problems
+from hornbook.store.problems import Problem, problems_knob, read_problems, tasks_knob
 
 if TYPE_CHECKING:
+    from hornbook.nn.tokens import Tokens
     from hornbook.stages.evaluate._wrong import Choice
 
 Kind = Literal["operator", "comparison", "logic", "constant", "off_by_one", "arguments", "name", "return", "dropped"]
@@ -61,14 +62,8 @@ class Answers(Job):
     makes: ClassVar[Makes] = "exam"
     needs: ClassVar[tuple[Makes, ...]] = ("student", "tokens")
 
-    problems: InputPath = knob(
-        help="HumanEval.jsonl or mbpp.jsonl, packed or not, as they are; or your own in their form"
-    )
-    tasks: str = knob(
-        "auto",
-        help="which: `all`; numbers and names, `11-510, HumanEval/3`; auto: of the whole MBPP its test split, else all",
-        source="google-research/mbpp, README: 11 to 510",
-    )
+    problems: InputPath = problems_knob()
+    tasks: str = tasks_knob()
     wrong: int = knob(
         4,
         help="wrong programs beside each solution, fewer where there are no more; our choice",
@@ -112,8 +107,12 @@ class Answers(Job):
     def run(self, inputs: Inputs, folder: Path, tick: Callable[[float, str], None]) -> dict[str, Any]:
         import pyarrow.parquet as pq
 
+        from hornbook.nn.export import same_vocabulary
+        from hornbook.nn.tokens import Tokens
         from hornbook.stages.evaluate._wrong import Telling, Wanted, run_choices
 
+        student, tokens = inputs.nearest("student").folder / "student", Tokens(inputs.nearest("tokens").folder)
+        same_vocabulary(student, tokens)
         problems = read_problems(self.problems, self.tasks)
         solved = [problem for problem in problems.every if problem.solution.strip()]
         if not solved:
@@ -132,7 +131,7 @@ class Answers(Job):
                 where=self.problems,
                 fix=f"a longer timeout than {self.timeout:g} s, or see evaluate.code on the solutions themselves",
             )
-        rows, cut = self._rows(found, begin, inputs, tick)
+        rows, cut = self._rows(found, begin, student, tokens, tick)
         pq.write_table(pa.Table.from_pylist(rows, _SCHEMA), folder / "answers.parquet", compression="zstd")
         facts = self._facts(rows) | {"problems": len(problems.every), "unsound": unsound, "cut": cut}
         (folder / "answers.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
@@ -142,7 +141,8 @@ class Answers(Job):
         self,
         found: Sequence[Choice],
         begin: Callable[[Problem], str],
-        inputs: Inputs,
+        student: Path,
+        tokens: Tokens,
         tick: Callable[[float, str], None],
     ) -> tuple[list[dict[str, Any]], int]:
         """A row for each problem, and how many do not fit into the context."""
@@ -152,9 +152,7 @@ class Answers(Job):
         from hornbook.nn.export import load_student
         from hornbook.nn.machine import kept_threads, pick_device
         from hornbook.nn.scoring import nats
-        from hornbook.nn.tokens import Tokens
 
-        tokens = Tokens(inputs.nearest("tokens").folder)
         tokenizer = Tokenizer.from_file(str(tokens.folder / "tokenizer.json"))
         texts = [[_answer(one.problem, text) for text in _programs(one)] for one in found]
         flat = [text for some in texts for text in some]
@@ -164,7 +162,7 @@ class Answers(Job):
         given = [head for head, some in zip(heads, texts, strict=True) for _ in some]
         documents = [np.array([*head, *some], np.int64) for head, some in zip(given, ids, strict=True)]
         with kept_threads(self.threads):
-            model = load_student(inputs.nearest("student").folder / "student").to(pick_device(self.device))
+            model = load_student(student).to(pick_device(self.device))
             cost = nats(
                 model, documents, tokens.end, after=[len(head) for head in given], batch=self.batch,
                 tick=lambda share: tick(0.5 + 0.5 * share, "scoring right and wrong programs"),

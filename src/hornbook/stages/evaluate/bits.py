@@ -64,9 +64,9 @@ class Bits(Job):
 
     def beside(self) -> bool:
         """With one thread on the processor."""
-        from hornbook.nn.machine import pick_device
+        from hornbook.nn.machine import one_core
 
-        return self.threads == 1 and pick_device(self.device).type == "cpu"
+        return one_core(self.threads, self.device)
 
     def run(self, inputs: Inputs, folder: Path, tick: Callable[[float, str], None]) -> dict[str, Any]:
         import numpy as np

@@ -16,7 +16,7 @@ from hornbook.core.rules import Rule
 from hornbook.core.stage import Each
 from hornbook.sandbox.values import Limits, Outcome, Program, Wall
 from hornbook.stages.evaluate._prompting import program_of
-from hornbook.store.problems import Problem, Problems, read_problems
+from hornbook.store.problems import Problem, Problems, problems_knob, read_problems, tasks_knob
 
 TASK, COMPLETION = "task_id", "completion"
 _HARNESS = "openai/human-eval"
@@ -56,14 +56,8 @@ class Code(Each):
     reads: ClassVar[tuple[str, ...] | None] = (TEXT, TASK, COMPLETION)
     instead_of_text: ClassVar[tuple[str, ...]] = (COMPLETION,)
 
-    problems: InputPath = knob(
-        help="HumanEval.jsonl or mbpp.jsonl, packed or not, as they are; or your own in their form"
-    )
-    tasks: str = knob(
-        "auto",
-        help="which: `all`; numbers and names, `11-510, HumanEval/3`; auto: of the whole MBPP its test split, else all",
-        source="google-research/mbpp, README: 11 to 510",
-    )
+    problems: InputPath = problems_knob()
+    tasks: str = tasks_knob()
     answer: Literal["auto", "completion", "reply"] = knob(
         "auto",
         help="completion: the column as it is; reply: the program is taken out of `text`, what a model said; auto: "

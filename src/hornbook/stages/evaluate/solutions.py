@@ -12,7 +12,7 @@ from hornbook.core.knobs import InputPath, knob
 from hornbook.core.stage import Inputs, Makes, Source
 from hornbook.stages.evaluate._prompting import beginner, program_of, stops_of
 from hornbook.stages.evaluate._writing import How, write
-from hornbook.store.problems import read_problems
+from hornbook.store.problems import problems_knob, read_problems, tasks_knob
 
 SCHEMA = pa.schema(
     [(name, pa.string()) for name in (ID, TEXT, ORIGIN, PROMPT, "task_id", "completion")]
@@ -40,14 +40,8 @@ class Solutions(Source):
 
     needs: ClassVar[tuple[Makes, ...]] = ("student", "tokens")
 
-    problems: InputPath = knob(
-        help="HumanEval.jsonl or mbpp.jsonl, packed or not, as they are; or your own in their form"
-    )
-    tasks: str = knob(
-        "auto",
-        help="which: `all`; numbers and names, `11-510, HumanEval/3`; auto: of the whole MBPP its test split, else all",
-        source="google-research/mbpp, README: 11 to 510",
-    )
+    problems: InputPath = problems_knob()
+    tasks: str = tasks_knob()
     n: int = knob(
         10,
         help="programs for each problem; one at temperature 0",

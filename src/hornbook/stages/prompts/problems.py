@@ -13,7 +13,7 @@ from hornbook.core.documents import ID, ORIGIN, PIECE_ROWS, PROMPT, SAMPLE
 from hornbook.core.errors import UserError
 from hornbook.core.knobs import InputPath, knob, local_path
 from hornbook.core.stage import Inputs, Source
-from hornbook.store.problems import Problem, read_problems
+from hornbook.store.problems import Problem, problems_knob, read_problems, tasks_knob
 
 SCHEMA = pa.schema(
     [(name, pa.string()) for name in (ID, PROMPT, ORIGIN, "task_id", "entry_point")] + [(SAMPLE, pa.int64())]
@@ -33,14 +33,8 @@ class Problems(Source):
         UserError: the problems or the wording cannot be read, or a place is missing in it.
     """
 
-    problems: InputPath = knob(
-        help="HumanEval.jsonl or mbpp.jsonl, packed or not, as they are; or your own in their form"
-    )
-    tasks: str = knob(
-        "auto",
-        help="which: `all`; numbers and names, `11-510, HumanEval/3`; auto: of the whole MBPP its test split, else all",
-        source="google-research/mbpp, README: 11 to 510",
-    )
+    problems: InputPath = problems_knob()
+    tasks: str = tasks_knob()
     samples: int = knob(1, help="replies wanted to each", unit="replies", ge=1, le=100_000)
     form: Literal["instruct", "plain"] = knob(
         "instruct", help="instruct: as a request in words, for models that chat; plain: HumanEval's prompt alone"

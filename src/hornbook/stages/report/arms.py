@@ -91,14 +91,15 @@ class Arms(Job):
             other = next(iter(seeds.values()))
             if mine != other or not mine:
                 fix = "the same seeds for all arms: they are compared student by student"
-                raise UserError(f"{arm} has the seeds {', '.join(mine) or 'none'}, not {', '.join(other)}", fix=fix)
+                what = f"{arm} has the seeds {', '.join(mine) or 'none'}, not {', '.join(other)}"
+                raise UserError(what, where="arms", fix=fix)
         for arm, of in self.over.items():
             if arm not in self.arms or of not in self.arms:
-                raise UserError(f"over: {arm}: {of}: no such arm", fix=f"arms: {', '.join(self.arms)}")
+                raise UserError(f"over: {arm}: {of}: no such arm", where="over", fix=f"arms: {', '.join(self.arms)}")
         missing = [step for of in self.arms.values() for steps in of.values() for step in steps if step not in known]
         if missing:
             fix = "name it in `from:`"
-            raise UserError(f"arms: the step `{missing[0]}` does not stand above this one", fix=fix)
+            raise UserError(f"arms: the step `{missing[0]}` does not stand above this one", where="arms", fix=fix)
 
 
 def _trained(arms: dict[str, dict[str, list[str]]], known: dict[str, Artifact]) -> dict[str, list[int]]:
