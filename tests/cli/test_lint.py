@@ -356,7 +356,7 @@ def test_memory_is_bounded() -> None:
     draw = random.Random(8)
     rows = [prompt(draw, 12) for _ in range(3_000)]
     for _ in range(3):
-        checks.piece(list(rows), [0] * len(rows), [True] * len(rows), [None] * len(rows))
+        checks.piece(list(rows), [0] * len(rows), [True] * len(rows))
     assert checks._hashes.count == checks.tokens.count == 9_000
     found = {one.check: one for one in checks.findings(lambda rows: [str(row) for row in rows], lambda rows: {})}
     assert found["duplicates"].count == 6_000

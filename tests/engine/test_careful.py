@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hornbook.core.errors import HornbookError
+from hornbook.core.rules import Rule
 from hornbook.engine.careful import ERROR, carefully
+from hornbook.engine.tasks import selected
 
 
 def lengths(piece: pa.Table, offset: int) -> pa.Table:
@@ -35,3 +37,14 @@ def test_a_stage_that_fails_on_most_is_at_fault():
     piece = pa.table({"id": [str(n) for n in range(20)], "text": ["bad"] * 11 + ["x"] * 9})
     with pytest.raises(HornbookError, match=r"mine\.stage failed on \d+ of 20 documents"):
         carefully(lengths, piece, 0, "mine.stage")
+
+
+@pytest.mark.parametrize("own", ["error", "short"])
+def test_a_stage_may_have_an_error_of_its_own(own):
+    """What it failed on leaves all the same, and the two can be told apart."""
+    piece = pa.table({"id": ["a", "b", "c"], "text": ["bad", "x", "xxx"]})
+    marks = carefully(lengths, piece, 0, "mine.stage")
+    kept, dropped = selected(piece, marks, {own: Rule("length", "<", 2)})
+    assert kept["id"].to_pylist() == ["c"]
+    reasons = dict(zip(dropped["id"].to_pylist(), dropped["reason"].to_pylist(), strict=True))
+    assert reasons == {"a": "stage_error" if own == "error" else "error", "b": own}

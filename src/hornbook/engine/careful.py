@@ -15,6 +15,14 @@ ERROR = "hornbook.error"
 ERROR_RULE = {"error": Rule(ERROR, "is set")}
 
 
+def with_errors(rules: dict[str, Rule]) -> dict[str, Rule]:
+    """A stage's rules, before them the one for documents that it failed on.
+
+    Its reason is `error`, or `stage_error` for a stage that has an `error` of its own, as quality.code_runs does.
+    """
+    return {"stage_error" if "error" in rules else "error": ERROR_RULE["error"]} | rules
+
+
 _FEW = 8
 
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from hornbook.core.documents import with_columns
 from hornbook.core.rules import Rule, select
 from hornbook.core.stage import Across, Ask, Dropped, Each, Job, Source, Stage
-from hornbook.engine.careful import ERROR, ERROR_RULE, carefully
+from hornbook.engine.careful import ERROR, ERROR_RULE, carefully, with_errors
 from hornbook.engine.finding import find_stage
 from hornbook.engine.keys import scorer
 from hornbook.store.artifacts import Above
@@ -297,7 +297,7 @@ def selected(piece: pa.Table, marks: pa.Table | None, rules: dict[str, Rule]) ->
     whole = piece if marks is None else with_columns(piece, marks)
     if marks is not None and ERROR in marks.column_names:
         failed_all = marks.column(ERROR).null_count == 0
-        kept, dropped = select(whole, ERROR_RULE if failed_all else ERROR_RULE | rules)
+        kept, dropped = select(whole, ERROR_RULE if failed_all else with_errors(rules))
         return kept.drop_columns([ERROR]), dropped
     return select(whole, rules)
 

@@ -147,7 +147,7 @@ class _Step:
         for piece in self._pieces([*(self.stage.reads or ()), *columns]):
             prompts, frames = self._prompts(piece)
             own = TEXT in piece.column_names and TEXT in (self.stage.reads or ())
-            quoted = piece.column(TEXT).to_pylist() if own else [None] * piece.num_rows
+            quoted = piece.column(TEXT).to_pylist() if own else None
             if matcher is not None:
                 _leaked(matcher, prompts, checks.rows, leaks)
             checks.piece(prompts, frames, self.stage.chosen(piece), quoted)

@@ -107,7 +107,11 @@ class PromptChecks:
         self._near = 0
 
     def piece(
-        self, prompts: list[str | None], frames: list[int], chosen: Sequence[bool], quoted: Sequence[str | None]
+        self,
+        prompts: list[str | None],
+        frames: list[int],
+        chosen: Sequence[bool],
+        quoted: Sequence[str | None] | None = None,
     ) -> None:
         """Look at a piece.
 
@@ -115,7 +119,7 @@ class PromptChecks:
             prompts: what the teacher is to read, without a system message; None where a row gives no request.
             frames: bytes of each row's system message.
             chosen: rows that the stage means to ask about; of the others none is expected.
-            quoted: the document that each prompt is about: what stands in it is not the prompt's fault.
+            quoted: the document that each prompt is about, if any: what stands in it is not the prompt's fault.
         """
         first = self.rows
         self.rows += len(prompts)
@@ -123,7 +127,7 @@ class PromptChecks:
         given = [text is not None and bool(text.strip()) for text in prompts]
         self.empty.add([first + at for at, mine in enumerate(chosen) if mine and not given[at]])
         column = pa.array([text or "" for text in prompts], pa.large_string())
-        self._patterns(column, first, quoted)
+        self._patterns(column, first, quoted or [None] * len(prompts))
         self._beginnings(column)
         self._hash(prompts, first)
         data, offsets = texts(column)
