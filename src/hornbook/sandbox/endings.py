@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import re
 from types import CodeType
 from typing import Any
@@ -72,11 +73,19 @@ def _verdict(error: BaseException) -> str:
         return "memory"
     if isinstance(error, AssertionError):
         return "assertion"
-    if isinstance(error, OSError) and (error.errno in _WALLS or type(error).__name__ == "gaierror"):
+    if isinstance(error, OSError) and (error.errno in _WALLS or type(error).__name__ == "gaierror" or _hidden(error)):
         return "blocked"
     if isinstance(error, OSError) and error.errno in _FULL:
         return "output"
     return "error"
+
+
+def _hidden(error: OSError) -> bool:
+    """Whether it asked for a path outside its own folder: behind walls such files do not even seem to be there."""
+    path = error.filename
+    if error.errno != errno.ENOENT or type(path) is not str or not path.startswith("/"):
+        return False
+    return not path.startswith(f"{os.getcwd()}/")  # noqa: PTH109 (pathlib stays out of the walls)
 
 
 def _line(error: BaseException, name: str) -> int:
