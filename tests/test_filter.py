@@ -75,6 +75,7 @@ def test_by_a_teacher_that_knows(tmp_path):
     assert [s["key"] for s in again["steps"]][:3] == [s["key"] for s in found["steps"]][:3]
 
 
+@pytest.mark.slow
 def test_by_the_embedded_teacher(tmp_path, smollm):
     """Everything works; whether so small a teacher is right is another matter (docs/filter.md)."""
     few = ["--set", "quality.annotate.characters=200", "--set", "quality.annotate.second=0.1"]

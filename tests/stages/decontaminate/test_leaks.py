@@ -160,6 +160,7 @@ def plant(draw: random.Random) -> tuple[list[tuple[str, int, str]], list[str]]:
     return planted, clean
 
 
+@pytest.mark.slow
 def test_leaks_of_real_items(capsys: pytest.CaptureFixture[str]) -> None:
     if not BENCHMARKS.exists():
         pytest.skip("../shared/data is not here; the law is tested on own items below")

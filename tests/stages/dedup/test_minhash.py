@@ -282,6 +282,7 @@ def show(found: list[Row], what: str) -> None:
         print(f"{low:.2f}-{low + 0.05:.2f}  {many:6d}  {met:.3f}  {theory:.3f}  {together:.3f}")
 
 
+@pytest.mark.slow
 def test_recall_and_precision_on_real_documents(capsys: pytest.CaptureFixture[str]) -> None:
     path = CORPORA / "wikipedia_excerpts.jsonl"
     if not path.exists():
